@@ -1,0 +1,6 @@
+//! The command line: one file per subcommand, one exit code per ending.
+
+pub mod args;
+pub mod exit;
+
+pub use args::main;

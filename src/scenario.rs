@@ -1,0 +1,153 @@
+//! TOML text to a checked [`Scenario`]. Pure: the text comes in as bytes, problems go out as data with their places.
+//!
+//! Every problem is reported at once, with file, line, column and the nearest valid name; an unknown key, an unknown node,
+//! an unused node or a knob that nothing reads is an error.
+
+pub mod check;
+pub mod diagnostic;
+pub mod file;
+pub mod schema;
+pub mod shipped;
+
+use std::net::Ipv4Addr;
+
+use crate::ice::{CandidatePolicy, CandidateType, IceRole};
+use crate::nat::Behavior;
+use crate::net::{Network, Transport};
+use crate::plan::{AgentProgram, ExpectedOutcome, Gathering, Implementation, ServerKind};
+use crate::protocol::TimerProfile;
+
+pub use check::parse;
+
+/// A scenario without mistakes. Names are unique over peers, gateways and servers; every reference leads somewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// `name`, else the file's stem.
+    pub name: String,
+    /// What it shows: `description`, else the comment that opens the file.
+    pub description: String,
+    /// Of every random choice.
+    pub seed: u64,
+    /// How often each offer direction runs.
+    pub repeats: u32,
+    /// Two, in the order of the file.
+    pub peers: Vec<Peer>,
+    /// In the order of the file.
+    pub nats: Vec<Nat>,
+    /// In the order of the file.
+    pub servers: Vec<Server>,
+    /// Offerers: one or both peers, in the order they run.
+    pub offerers: Vec<String>,
+    /// How ICE is run.
+    pub ice: Ice,
+    /// Limits; `None` where the scenario leaves them to natlab.
+    pub connect_deadline_ms: Option<u64>,
+    /// From start to `hello`.
+    pub hello_deadline_ms: Option<u64>,
+    /// `[[expect]]`, in the order of the file.
+    pub expectations: Vec<Expect>,
+    /// Where addresses come from.
+    pub network: Addresses,
+}
+
+/// `[peer.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// Node name.
+    pub name: String,
+    /// Gateway, or none for a public address of its own.
+    pub behind: Option<String>,
+    /// Fixed address, where the scenario sets one.
+    pub address: Option<Ipv4Addr>,
+    /// What is started.
+    pub agent: AgentProgram,
+    /// Names of the servers it is given for STUN.
+    pub stun: Vec<String>,
+    /// Names of the servers it is given for TURN, with the transport to use.
+    pub turn: Vec<(String, Transport)>,
+    /// Credentials other than the server's.
+    pub credentials: Option<(String, String)>,
+    /// Forced role.
+    pub ice_role: Option<IceRole>,
+    /// Candidates it may use; `None`: as `[ice]` says.
+    pub policy: Option<CandidatePolicy>,
+}
+
+/// `[nat.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nat {
+    /// Node name.
+    pub name: String,
+    /// Preset it started from.
+    pub preset: Option<String>,
+    /// Preset and axes together.
+    pub behavior: Behavior,
+    /// Gateway in front of it.
+    pub behind: Option<String>,
+    /// Fixed external address.
+    pub address: Option<Ipv4Addr>,
+    /// Peers inside cannot reach each other directly.
+    pub isolated: bool,
+}
+
+/// `[server.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Node name.
+    pub name: String,
+    /// What it does.
+    pub kind: ServerKind,
+    /// Which program.
+    pub implementation: Implementation,
+    /// Fixed addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Port.
+    pub port: u16,
+    /// Transports it serves.
+    pub transports: Vec<Transport>,
+    /// TURN credentials.
+    pub user: String,
+    /// TURN credentials.
+    pub password: String,
+}
+
+/// `[ice]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ice {
+    /// Candidates the agents may use.
+    pub policy: CandidatePolicy,
+    /// When descriptions are sent.
+    pub gathering: Gathering,
+    /// Pace.
+    pub timers: TimerProfile,
+    /// The answer is held back this long.
+    pub answer_delay_ms: u64,
+}
+
+/// `[[expect]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expect {
+    /// Offer direction it is about; `None`: both.
+    pub offerer: Option<String>,
+    /// Any of these; empty: not compared.
+    pub outcome: Vec<ExpectedOutcome>,
+    /// Local type of the selected pair as the offerer reports it: any of these; empty: not compared.
+    pub local: Vec<CandidateType>,
+    /// Remote type likewise.
+    pub remote: Vec<CandidateType>,
+    /// From `offer` to both sides connected.
+    pub connect_within_ms: Option<u64>,
+    /// Why, in the scenario's words.
+    pub because: Option<String>,
+}
+
+/// `[network]`: where addresses come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addresses {
+    /// External addresses of gateways and addresses of public peers.
+    pub wan: Network,
+    /// Addresses of servers.
+    pub servers: Network,
+    /// Networks behind gateways are cut from this one.
+    pub lan: Network,
+}
