@@ -3,6 +3,8 @@
 //! One file of JSON lines per trial; the first line is always [`Happened::Plan`], with the prediction inside, so that a
 //! prediction is stored before anything ran.
 
+pub mod decode;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
