@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod stories;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,6 +17,8 @@ use crate::net::Transport;
 use crate::oracle::Prediction;
 use crate::plan::*;
 use crate::protocol::*;
+
+pub(crate) use stories::{direct, exhausted, hopeless, relayed};
 
 pub(crate) const ALICE: &str = "alice";
 pub(crate) const BOB: &str = "bob";
@@ -149,6 +153,15 @@ impl Script {
         seq
     }
 
+    /// Leaves events out, and numbers the rest again.
+    pub(crate) fn without(&mut self, drop: impl Fn(&Event) -> bool) -> &mut Self {
+        self.events.retain(|event| !drop(event));
+        for (seq, event) in (0..).zip(&mut self.events) {
+            event.seq = seq;
+        }
+        self
+    }
+
     pub(crate) fn told(&mut self, node: &str, body: CommandBody) -> u64 {
         self.commands += 1;
         let message = serde_json::to_value(Command { id: self.commands, body }).unwrap();
@@ -195,23 +208,29 @@ impl Script {
         self
     }
 
+    /// Tells an agent what it is to be; it has not answered yet.
+    pub(crate) fn configure(&mut self, node: &str) -> u64 {
+        let peer = self.trial.peers[node].clone();
+        let role = if node == self.trial.offerer { OfferRole::Offerer } else { OfferRole::Answerer };
+        self.told(
+            node,
+            CommandBody::Configure(Configure {
+                role,
+                ice_servers: peer.ice_servers,
+                policy: peer.policy,
+                trickle: true,
+                ice_role: peer.ice_role,
+                timers: Some(Timers { profile: TimerProfile::Lab }),
+                network: None,
+            }),
+        )
+    }
+
     /// As far as `offer` and its description, with gathering begun on both sides.
     pub(crate) fn offer(&mut self) -> &mut Self {
         self.hello();
-        for (node, role) in [(BOB, OfferRole::Answerer), (ALICE, OfferRole::Offerer)] {
-            let peer = self.trial.peers[node].clone();
-            self.told(
-                node,
-                CommandBody::Configure(Configure {
-                    role,
-                    ice_servers: peer.ice_servers,
-                    policy: peer.policy,
-                    trickle: true,
-                    ice_role: peer.ice_role,
-                    timers: Some(Timers { profile: TimerProfile::Lab }),
-                    network: None,
-                }),
-            );
+        for node in [BOB, ALICE] {
+            self.configure(node);
             self.reply(
                 node,
                 Reply {
@@ -480,81 +499,4 @@ pub(crate) fn srflx(at: &str, base: &str) -> String {
 pub(crate) fn relay(at: &str) -> String {
     let at = endpoint(at);
     format!("candidate:3 1 udp 16777215 {} {} typ relay raddr 0.0.0.0 rport 9", at.ip(), at.port())
-}
-
-/// Two port-restricted cones: direct over server-reflexive candidates.
-pub(crate) fn direct() -> Script {
-    use CandidateType::{Host, ServerReflexive};
-    let mut s = Script::new(trial(port_restricted(), ExpectedOutcome::Direct));
-    s.gathered();
-    let unanswered = s.check(ALICE, ALICE_HOST, BOB_HOST);
-    s.packet(unanswered);
-    s.answered(ALICE, (ALICE_HOST, BOB_SRFLX), (ALICE_SRFLX, BOB_HOST), true);
-    s.answered(BOB, (BOB_HOST, ALICE_SRFLX), (BOB_SRFLX, ALICE_HOST), false);
-    s.pair(ALICE, (ServerReflexive, ALICE_SRFLX), (ServerReflexive, BOB_SRFLX));
-    s.connected(ALICE);
-    s.pair(BOB, (Host, BOB_HOST), (ServerReflexive, ALICE_SRFLX));
-    s.connected(BOB);
-    s.data().closed();
-    s
-}
-
-/// A port-restricted cone and a relay of Bob's, which the caller says what it is worth.
-pub(crate) fn relayed(trial: Trial) -> Script {
-    use CandidateType::{Relayed, ServerReflexive};
-    let mut s = Script::new(with_turn(trial, BOB, Transport::Udp));
-    s.offer();
-    s.stun(ALICE, ALICE_HOST, Some(ALICE_SRFLX)).stun(BOB, BOB_HOST, Some(BOB_SRFLX));
-    s.allocate(BOB, BOB_HOST, Ok(BOB_RELAY));
-    s.candidate(ALICE, &host(ALICE_HOST)).candidate(ALICE, &srflx(ALICE_SRFLX, ALICE_HOST)).ended(ALICE);
-    s.candidate(BOB, &host(BOB_HOST)).candidate(BOB, &srflx(BOB_SRFLX, BOB_HOST)).candidate(BOB, &relay(BOB_RELAY));
-    s.ended(BOB).permission(BOB, BOB_HOST, ALICE_SRFLX);
-    // Alice to Bob's relay: Bob's tap sees the inside of a Data indication from the server.
-    let request = Packet { use_candidate: true, ..s.check(ALICE, ALICE_HOST, BOB_RELAY) };
-    let inside = Packet {
-        node: BOB.to_owned(),
-        direction: Direction::In,
-        from: endpoint(TURN),
-        to: endpoint(BOB_HOST),
-        relay_peer: Some(endpoint(ALICE_SRFLX)),
-        ..request.clone()
-    };
-    s.packet(request.clone());
-    s.packet(inside.clone());
-    s.packet(answer(&inside, Class::Success));
-    s.packet(answer(&request, Class::Success));
-    s.pair(ALICE, (ServerReflexive, ALICE_SRFLX), (Relayed, BOB_RELAY));
-    s.connected(ALICE);
-    s.pair(BOB, (Relayed, BOB_RELAY), (ServerReflexive, ALICE_SRFLX));
-    s.connected(BOB);
-    s.data().closed();
-    s
-}
-
-/// Two symmetric NATs without TURN, as far as every check was sent in vain.
-pub(crate) fn hopeless() -> Script {
-    let mut s = Script::new(trial(symmetric(), ExpectedOutcome::NoPath));
-    s.gathered();
-    let begin = s.t_us;
-    for (node, from, to) in [
-        (ALICE, ALICE_HOST, BOB_HOST),
-        (ALICE, ALICE_HOST, BOB_SRFLX),
-        (BOB, BOB_HOST, ALICE_HOST),
-        (BOB, BOB_HOST, ALICE_SRFLX),
-    ] {
-        s.t_us = begin;
-        s.checks_in_vain(node, from, to);
-    }
-    s
-}
-
-/// The same, ended with natlab's proof.
-pub(crate) fn exhausted() -> Script {
-    let mut s = hopeless();
-    s.t_us += 1_000_000;
-    let (_, trace) = super::Trace::of(&s.events).unwrap();
-    let because = trace.exhausted(s.t_us).unwrap();
-    s.happened(Happened::Exhausted { because });
-    s.closed();
-    s
 }

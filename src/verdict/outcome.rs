@@ -1,6 +1,7 @@
 //! What happened, from the trace: the first thing that can be said for sure, in the order of who spoils whom.
 
 use crate::event::Awaited;
+use crate::ice::OfferRole;
 use crate::plan::{AgentProgram, Trial};
 use crate::protocol;
 use crate::trace::{AgentTrace, Path, Trace};
@@ -119,23 +120,23 @@ fn fault(trial: &Trial, trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCau
     hung(trace, agent)
 }
 
-/// It did not do in time what it had to do next.
-fn hung(trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCause, Reason)> {
+/// It did not do in time what it had to do next. Whether it was its turn is told by the trace: the side that waits for the
+/// other one is not to blame.
+pub(super) fn hung(trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCause, Reason)> {
     let peer = &agent.peer;
-    let late = |what: Awaited, missing: bool, sentence: &str| {
+    let late = |what: Awaited, owed: bool, sentence: &str| {
         let deadline = trace.lab.missed(what)?;
         let text = format!("the agent of {peer} {sentence} within {} ms", deadline.limit_ms);
-        missing.then(|| (UnknownCause::Hung, Reason::new(text, [deadline.at.event])))
+        owed.then(|| (UnknownCause::Hung, Reason::new(text, [deadline.at.event])))
     };
+    let asked_to_describe = match agent.role {
+        OfferRole::Offerer => trace.offered,
+        OfferRole::Answerer => agent.remote_description,
+    };
+    let no_description = asked_to_describe.is_some() && agent.description.is_none();
     late(Awaited::Hello, agent.hello.is_none(), "did not say hello")
-        .or_else(|| late(Awaited::Configured, agent.configured.is_none(), "did not answer `configure`"))
-        .or_else(|| {
-            let asked = match agent.role {
-                crate::ice::OfferRole::Offerer => trace.offered,
-                crate::ice::OfferRole::Answerer => agent.remote_description,
-            };
-            late(Awaited::Connect, asked.is_some() && agent.description.is_none(), "produced no description")
-        })
+        .or_else(|| late(Awaited::Configured, agent.owes_reply("configure"), "did not answer `configure`"))
+        .or_else(|| late(Awaited::Connect, no_description, "produced no description"))
 }
 
 fn no_connection(trace: &Trace) -> Found {

@@ -1,7 +1,7 @@
 //! Causes that lie with an agent, or with the lab itself.
 
 use crate::trace::{AgentTrace, Moment, Remark};
-use crate::verdict::UnknownCause;
+use crate::verdict::{UnknownCause, outcome};
 
 use super::{Case, Cause};
 
@@ -125,29 +125,11 @@ fn crashed(case: &mut Case<'_>) {
 
 fn hung(case: &mut Case<'_>) {
     let trace = case.trace;
-    let Some(deadline) = trace.lab.deadlines.first() else { return };
     for agent in trace.sides() {
-        let answers_nothing = agent.hello.is_none() || agent.configured.is_none() || agent.description.is_none();
-        if answers_nothing {
-            let done = if agent.hello.is_none() {
-                "never said hello"
-            } else if agent.configured.is_none() {
-                "never answered `configure`"
-            } else {
-                "never produced a description"
-            };
-            // The other side waits for this one, so only the first in the order of a run is to blame.
-            let waits = agent.hello.is_some()
-                && agent.configured.is_some()
-                && agent.remote_description.is_none()
-                && agent.role == crate::ice::OfferRole::Answerer;
-            if waits {
-                continue;
-            }
-            let text = format!("the agent of {} {done} in {} ms{}", agent.peer, deadline.limit_ms, last_words(agent));
-            let remedy = "look where it waits: every command must be answered at once, whatever the library still does";
-            case.add(Cause::AgentHung, Some(&agent.peer), text, remedy, [deadline.at.event]);
-        }
+        let Some((_, reason)) = outcome::hung(trace, agent) else { continue };
+        let text = format!("{}{}", reason.text, last_words(agent));
+        let remedy = "look where it waits: every command must be answered at once, whatever the library still does";
+        case.add(Cause::AgentHung, Some(&agent.peer), text, remedy, reason.events);
     }
 }
 
