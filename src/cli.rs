@@ -2,5 +2,8 @@
 
 pub mod args;
 pub mod exit;
+#[cfg(target_os = "linux")]
+pub mod lab;
+pub mod output;
 
 pub use args::main;

@@ -17,12 +17,20 @@ pub struct Arguments {
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Hidden: processes on the way into a lab.
+    #[cfg(target_os = "linux")]
+    #[command(subcommand, hide = true)]
+    Lab(super::lab::Lab),
+}
 
 /// Parses the arguments, runs the command, gives its exit code.
 pub fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {},
+        Ok(arguments) => match arguments.command {
+            #[cfg(target_os = "linux")]
+            Command::Lab(lab) => super::lab::run(&lab).into(),
+        },
         Err(e) => {
             let _ = e.print();
             if e.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
