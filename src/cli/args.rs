@@ -17,12 +17,22 @@ pub struct Arguments {
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Becomes a built-in ICE agent that speaks the agent protocol on stdin and stdout.
+    #[command(hide = true)]
+    Agent {
+        /// Which one.
+        name: String,
+    },
+}
 
 /// Parses the arguments, runs the command, gives its exit code.
 pub fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {},
+        Ok(arguments) => match arguments.command {
+            Command::Agent { name } => super::agent::main(&name),
+        }
+        .into(),
         Err(e) => {
             let _ = e.print();
             if e.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
