@@ -71,35 +71,54 @@ impl Log for GatherLog {
             return;
         }
         let text = record.args().to_string();
-        if self.is_news(&text) {
+        let mut meaning = Meaning::Other;
+        if record.target() == TARGET && record.level() <= Level::Warn {
+            meaning = read(&text, &self.servers.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        if (self.verbose || meaning != Meaning::Told) && self.is_news(&text) {
             let line = format!("{} {}: {}\n", record.level(), record.target(), text.trim());
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }
-        if record.target() == TARGET && record.level() <= Level::Warn {
-            let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(event) = failure(&text, &servers) {
-                self.output.event(&event);
-            }
+        if let Meaning::Failure(event) = meaning {
+            self.output.event(&event);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// The event that a record of [`TARGET`] stands for; `None` when it is about no server, or told already.
-fn failure(text: &str, servers: &[Named]) -> Option<AgentEvent> {
+/// What a record of [`TARGET`] says.
+#[derive(Debug, PartialEq)]
+enum Meaning {
+    /// A server gave no candidate.
+    Failure(AgentEvent),
+    /// The shim has said so in better words, or it is the shim's own doing.
+    Told,
+    /// About no server.
+    Other,
+}
+
+fn read(text: &str, servers: &[Named]) -> Meaning {
+    find(text, servers).unwrap_or(Meaning::Other)
+}
+
+fn find(text: &str, servers: &[Named]) -> Option<Meaning> {
     let text = text.trim();
     // `[controlling]: …`; one of the messages lacks the space.
     let text = text.split_once("]:").filter(|_| text.starts_with('[')).map_or(text, |(_, rest)| rest.trim_start());
     let event = |server: &Named, code, message: &str| {
-        Some(AgentEvent::CandidateError { url: server.given.clone(), code, message: message.to_owned() })
+        Some(Meaning::Failure(AgentEvent::CandidateError {
+            url: server.given.clone(),
+            code,
+            message: message.to_owned(),
+        }))
     };
     if let Some(rest) = text.strip_prefix("could not get server reflexive address ") {
         let (_network, rest) = rest.split_once(' ')?;
         let (url, reason) = rest.split_once(": ")?;
         let server = servers.iter().find(|s| s.url.to_string() == url)?;
         if server.shim.is_some() {
-            return None; // never asked for one: a connection's address is no candidate
+            return Some(Meaning::Told); // never asked for one: a connection's address is no candidate
         }
         return event(server, UNREACHABLE, &format!("no reflexive address: {}", plain(reason)));
     }
@@ -115,7 +134,7 @@ fn failure(text: &str, servers: &[Named]) -> Option<AgentEvent> {
         let (server, reason) =
             servers.iter().filter(is_turn).find_map(|s| Some((s, rest.strip_prefix(&host_port(&s.url))?)))?;
         if server.shim.as_ref().is_some_and(|told| told.load(Ordering::SeqCst)) {
-            return None;
+            return Some(Meaning::Told);
         }
         return event(server, error_code(reason).unwrap_or(UNREACHABLE), &format!("no relay: {}", plain(reason)));
     }
@@ -161,15 +180,12 @@ mod tests {
         ]
     }
 
-    fn read(text: &str) -> Option<(String, u32, String)> {
-        failure(text, &servers()).map(|event| match event {
-            AgentEvent::CandidateError { url, code, message } => (url, code, message),
-            other => (format!("{other:?}"), 0, String::new()),
-        })
+    fn failure(url: &str, code: u32, message: &str) -> Meaning {
+        Meaning::Failure(AgentEvent::CandidateError { url: url.to_owned(), code, message: message.to_owned() })
     }
 
-    fn told(url: &str, code: u32, message: &str) -> Option<(String, u32, String)> {
-        Some((url.to_owned(), code, message.to_owned()))
+    fn read(text: &str) -> Meaning {
+        super::read(text, &servers())
     }
 
     // The texts are those of webrtc-ice 0.17.2, `src/agent/agent_gather.rs`.
@@ -177,7 +193,7 @@ mod tests {
     fn a_silent_stun_server_is_unreachable() {
         let text =
             "[controlling]: could not get server reflexive address udp4 stun:192.0.2.1:3478: deadline has elapsed";
-        assert_eq!(read(text), told("stun:192.0.2.1", 701, "no reflexive address: no answer within 5 s"));
+        assert_eq!(read(text), failure("stun:192.0.2.1", 701, "no reflexive address: no answer within 5 s"));
     }
 
     #[test]
@@ -185,12 +201,12 @@ mod tests {
         let text = "[controlled]: Failed to allocate on turn.Client 192.0.2.1:3478 Allocate error response (error 401: Unauthorized)";
         assert_eq!(
             read(text),
-            told("turn:192.0.2.1", 401, "no relay: Allocate error response (error 401: Unauthorized)")
+            failure("turn:192.0.2.1", 401, "no relay: Allocate error response (error 401: Unauthorized)")
         );
         let silent = "[controlled]: Failed to allocate on turn.Client 192.0.2.1:3478 attribute not found";
         assert_eq!(
             read(silent),
-            told("turn:192.0.2.1", 701, "no relay: no answer, or one without the expected attributes")
+            failure("turn:192.0.2.1", 701, "no relay: no answer, or one without the expected attributes")
         );
     }
 
@@ -203,11 +219,11 @@ mod tests {
         };
         assert_eq!(
             read(&refused(5001)),
-            told("turn:192.0.2.9?transport=tcp", 400, "no relay: Allocate error response (error 400: Bad)")
+            failure("turn:192.0.2.9?transport=tcp", 400, "no relay: Allocate error response (error 400: Bad)")
         );
-        assert_eq!(read(&refused(5002)), None, "the shim has said why already");
+        assert_eq!(read(&refused(5002)), Meaning::Told, "the shim has said why already");
         let srflx = "[controlling]: could not get server reflexive address udp4 turn:127.0.0.1:5001?transport=udp: attribute not found";
-        assert_eq!(read(srflx), None);
+        assert_eq!(read(srflx), Meaning::Told);
     }
 
     #[test]
@@ -218,7 +234,7 @@ mod tests {
             "nonsense",
             "",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(read(text), Meaning::Other, "{text}");
         }
     }
 }
