@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, one exit code per ending.
 
+pub mod agent;
 pub mod args;
 pub mod exit;
 #[cfg(target_os = "linux")]

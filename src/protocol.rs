@@ -130,8 +130,12 @@ pub enum TimerProfile {
 /// What of the host an agent may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkOptions {
-    /// `ipv4`, `ipv6`.
+    /// `ipv4`, `ipv6`; empty: the agent's own choice.
+    #[serde(default)]
     pub families: Vec<String>,
+    /// Loopback addresses are candidates too: for a run of two agents on one host, without a lab.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loopback: bool,
 }
 
 /// Agent to natlab: one line. A line that is JSON but none of these is kept in the events and otherwise ignored.

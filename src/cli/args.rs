@@ -22,6 +22,12 @@ pub enum Command {
     #[cfg(target_os = "linux")]
     #[command(subcommand, hide = true)]
     Lab(super::lab::Lab),
+    /// Becomes a built-in ICE agent that speaks the agent protocol on stdin and stdout.
+    #[command(hide = true)]
+    Agent {
+        /// Which one.
+        name: String,
+    },
 }
 
 /// Parses the arguments, runs the command, gives its exit code.
@@ -29,8 +35,10 @@ pub fn main() -> ExitCode {
     match Arguments::try_parse() {
         Ok(arguments) => match arguments.command {
             #[cfg(target_os = "linux")]
-            Command::Lab(lab) => super::lab::run(&lab).into(),
-        },
+            Command::Lab(lab) => super::lab::run(&lab),
+            Command::Agent { name } => super::agent::main(&name),
+        }
+        .into(),
         Err(e) => {
             let _ = e.print();
             if e.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
