@@ -108,8 +108,8 @@ impl Client {
         let outward = async {
             let mut sent = Repetitions::default();
             while let Some(message) = messages.recv().await {
-                if sent.is_new(&message) && Header::read(&message).is_ok_and(|h| h.message_length() == message.len()) {
-                    to_server.write_all(&framing::pad(message)).await?;
+                if let Some(frame) = framing::frame(&message).filter(|_| sent.is_new(&message)) {
+                    to_server.write_all(&frame).await?;
                 }
             }
             Err(io::ErrorKind::UnexpectedEof.into())

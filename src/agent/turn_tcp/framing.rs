@@ -60,10 +60,13 @@ impl Header {
     }
 }
 
-/// A message as it goes onto the connection.
-pub fn pad(mut message: Vec<u8>) -> Vec<u8> {
-    message.resize(message.len().next_multiple_of(4), 0);
-    message
+/// A datagram as it goes onto the connection; `None` when it is not exactly one message. Over UDP padding is optional (RFC
+/// 8656 §12.5): the turn crate sends it, so it may be there already.
+pub fn frame(datagram: &[u8]) -> Option<Vec<u8>> {
+    let header = Header::read(datagram).ok()?;
+    let mut frame = datagram.get(..header.message_length())?.to_vec();
+    frame.resize(header.frame_length(), 0);
+    (datagram.len() <= frame.len()).then_some(frame)
 }
 
 #[cfg(test)]
@@ -87,8 +90,11 @@ mod tests {
     fn channel_data_is_padded_and_the_padding_not_counted() {
         let header = Header::read(&[0x40, 0x01, 0, 5]).unwrap();
         assert_eq!((header.message_length(), header.frame_length()), (9, 12));
-        assert_eq!(pad(vec![1; 9]), [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
-        assert_eq!(pad(vec![1; 8]).len(), 8);
+        let (message, framed) = ([0x40, 1, 0, 5, 1, 2, 3, 4, 5], [0x40, 1, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0]);
+        assert_eq!(frame(&message).unwrap(), framed);
+        assert_eq!(frame(&framed).unwrap(), framed, "padded by the sender already");
+        assert_eq!(frame(&[&framed[..], &[0]].concat()), None, "more than one message");
+        assert_eq!(frame(&message[..8]), None, "less than one");
     }
 
     proptest! {
@@ -98,7 +104,7 @@ mod tests {
             message.resize(4 + usize::from(length), 7);
             let header = Header::read(&message).unwrap();
             prop_assert_eq!(header.message_length(), message.len());
-            prop_assert_eq!(pad(message).len(), header.frame_length());
+            prop_assert_eq!(frame(&message).unwrap().len(), header.frame_length());
         }
     }
 }
