@@ -38,6 +38,9 @@ pub enum LabError {
     /// The directory of the lab's namespaces.
     #[error("failed to make the directory of the namespaces: {0}")]
     Directory(std::io::Error),
+    /// The probe itself, not what it found.
+    #[error("failed to measure the gateways: {0}")]
+    Probe(String),
     /// A server's program.
     #[error("failed to start the server of node {node}: {source}")]
     Server {

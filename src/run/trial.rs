@@ -165,7 +165,7 @@ fn configure(trial: &Trial, node: &str, role: OfferRole) -> CommandBody {
         trickle: trial.ice.gathering == crate::plan::Gathering::Trickle,
         ice_role: peer.and_then(|p| p.ice_role),
         timers: Some(Timers { profile: trial.ice.timers }),
-        network: Some(NetworkOptions { families: vec!["ipv4".into()] }),
+        network: Some(NetworkOptions { families: vec!["ipv4".into()], loopback: false }),
     })
 }
 
