@@ -2,6 +2,13 @@
 
 pub mod address;
 pub mod expand;
+pub mod problem;
+#[cfg(test)]
+mod sample;
+pub mod seed;
+pub mod situation;
+pub mod topology;
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,6 +23,7 @@ use crate::oracle::Prediction;
 use crate::protocol::{IceServer, TimerProfile};
 
 pub use expand::trials;
+pub use problem::PlanProblem;
 
 /// One run of one ordered pair in one offer direction: everything the lab, the agents and the judge need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
