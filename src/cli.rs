@@ -5,6 +5,10 @@ pub mod args;
 pub mod exit;
 #[cfg(target_os = "linux")]
 pub mod lab;
+#[cfg(target_os = "linux")]
+pub mod load;
 pub mod output;
+#[cfg(target_os = "linux")]
+pub mod attempt;
 
 pub use args::main;

@@ -22,6 +22,9 @@ pub enum Command {
     #[cfg(target_os = "linux")]
     #[command(subcommand, hide = true)]
     Lab(super::lab::Lab),
+    /// (temporary)
+    #[cfg(target_os = "linux")]
+    Try { name: Vec<String> },
     /// Becomes a built-in ICE agent that speaks the agent protocol on stdin and stdout.
     #[command(hide = true)]
     Agent {
@@ -36,6 +39,8 @@ pub fn main() -> ExitCode {
         Ok(arguments) => match arguments.command {
             #[cfg(target_os = "linux")]
             Command::Lab(lab) => super::lab::run(&lab),
+            #[cfg(target_os = "linux")]
+            Command::Try { name } => super::attempt::run(&name),
             Command::Agent { name } => super::agent::main(&name),
         }
         .into(),

@@ -1,11 +1,11 @@
 //! From names on the command line to trials: a path first, then a shipped scenario by name, with or without `.toml`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
-use super::output::{complain, stderr_colour};
+use super::output::{complain, stderr_colour, terminal_width};
 use crate::plan::{self, AgentProgram, Trial};
 use crate::scenario::diagnostic::{self, Problem};
 use crate::scenario::{self, Scenario, shipped};
@@ -70,7 +70,7 @@ fn plan(source: &Source) -> Result<Vec<Trial>, Vec<Problem>> {
     let mut scenario = scenario::parse(&source.name, &source.text)?;
     resolve_programs(&mut scenario, source.directory.as_deref());
     plan::trials(&scenario).map_err(|problems| {
-        problems.into_iter().map(|p| Problem::whole_file(&source.name, p.to_string(), p.hint())).collect()
+        problems.iter().map(|p| Problem::new(&source.name, p.to_string()).help(p.hint())).collect()
     })
 }
 
@@ -89,15 +89,14 @@ fn resolve_programs(scenario: &mut Scenario, directory: Option<&Path>) {
 }
 
 fn tell(problems: &[Problem], text: &[u8]) {
-    let width = 100;
-    let text = diagnostic::render(problems, &String::from_utf8_lossy(text), stderr_colour(), width);
-    use std::io::Write;
+    let text = diagnostic::render(problems, text, stderr_colour(), terminal_width().unwrap_or(100));
+    // stderr is the last resort: when it is gone there is nobody left to tell.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn read(name: &str) -> Result<Source, Problem> {
     let path = Path::new(name);
-    let cannot = |e: std::io::Error| Problem::unreadable(name, &e.to_string());
+    let cannot = |e: std::io::Error| Problem::unreadable(name, e);
     match File::open(path) {
         Ok(file) => {
             if path.is_dir() {
@@ -111,10 +110,10 @@ fn read(name: &str) -> Result<Source, Problem> {
         Err(e) => match shipped::find(name) {
             Some(s) => Ok(Source { name: format!("{}.toml", s.name), text: s.text.into(), directory: None }),
             None => {
-                let problem = Problem::unreadable(name, &e.to_string());
+                let problem = Problem::unreadable(name, e);
                 Err(match shipped::nearest(name) {
-                    Some(near) => problem.with_help(format!("a shipped scenario is called {near}")),
-                    None => problem.with_help("`natlab list` names the shipped scenarios".into()),
+                    Some(near) => problem.help(format!("a shipped scenario is called {near}")),
+                    None => problem.help("`natlab list` names the shipped scenarios"),
                 })
             }
         },

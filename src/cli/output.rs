@@ -35,3 +35,9 @@ pub fn stderr_colour() -> bool {
 fn colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
+
+/// Columns of the terminal behind stdout or stderr, or of `COLUMNS`; `None` where there is neither.
+pub fn terminal_width() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    said.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
+}

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::topology::{Lab, LabError};
+use super::namespace::Sysctl;
+use super::topology::{self, Lab, LabError};
 use crate::event::Happened;
-use crate::nat::{Filtering, Measured, UdpPolicy, rules};
+use crate::nat::rules::{self, Stage};
+use crate::nat::{Filtering, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
 use crate::probe::{self, PORTS, Setup, Target, Timing};
@@ -78,8 +80,13 @@ async fn measure_all(trial: &Trial, lab: &Lab, recorder: &Recorder) -> Result<bo
 async fn load(lab: &Lab, topology: &Topology, nat: &str, how: Load) -> Result<(), LabError> {
     let gateway = gateway(topology, nat)?;
     let node = lab.node(nat)?;
-    let loaded = encode::load_table(&node.nft, &rules::table(gateway), how).await;
-    loaded.map_err(LabError::netlink("load the rules", nat))
+    encode::load_table(&node.nft, &rules::table(gateway), how).await.map_err(LabError::rules(nat))?;
+    if how == Load::Fresh {
+        let sysctls: Vec<_> = topology::of_gateway(gateway, Stage::AfterTable).collect();
+        let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
+        set.map_err(|why| LabError::Sysctl { node: nat.to_owned(), why })?;
+    }
+    Ok(())
 }
 
 fn gateway<'a>(topology: &'a Topology, nat: &str) -> Result<&'a Gateway, LabError> {
@@ -125,7 +132,8 @@ async fn conclude(
     let mut dropped = 0;
     for nat in &m.through {
         let node = lab.node(nat)?;
-        let counted = encode::drops(&node.nft).await.map_err(LabError::netlink("read the counters", nat))?;
+        let table = rules::TABLE;
+        let counted = encode::drops(&node.nft, table).await.map_err(LabError::rules(nat))?;
         for (rule, packets) in counted.into_iter().filter(|(_, packets)| *packets > 0) {
             dropped += packets;
             measured.evidence.push(format!("{nat}: {packets} packets dropped by \"{rule}\""));

@@ -67,7 +67,8 @@ pub struct Sysctl {
 }
 
 impl Sysctl {
-    fn write(&self) -> Result<(), String> {
+    /// Writes it in the network namespace of the calling thread.
+    pub fn write(&self) -> Result<(), String> {
         let path = format!("/proc/sys/{}", self.key.replace('.', "/"));
         match fs::write(&path, &self.value) {
             Err(e) if self.optional && e.kind() == io::ErrorKind::NotFound => Ok(()),

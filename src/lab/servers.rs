@@ -75,7 +75,8 @@ fn own_argv(server: &Server) -> Vec<String> {
 fn coturn_argv(server: &Server, private: &Path) -> io::Result<Vec<String>> {
     std::fs::create_dir_all(private)?;
     let configuration = private.join("turnserver.conf");
-    std::fs::write(&configuration, coturn::configuration(server, private))?;
+    let text = coturn::configuration(server, private).map_err(io::Error::other)?;
+    std::fs::write(&configuration, text)?;
     Ok(coturn::argv(&configuration))
 }
 

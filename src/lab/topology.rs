@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::link;
 use super::namespace::{self, Namespace, NamespaceError, Sysctl};
-use crate::nat::rules;
-use crate::plan::{Node, NodeRole, Topology};
+use crate::nat::rules::{self, Stage};
+use crate::nft::encode;
+use crate::plan::{Gateway, Node, NodeRole, Topology};
 
 /// Every node of a trial.
 #[derive(Debug)]
@@ -31,6 +32,22 @@ pub enum LabError {
         node: String,
         /// The kernel's answer.
         source: nlink::Error,
+    },
+    /// Rules.
+    #[error("failed to {source} in node {node}")]
+    Rules {
+        /// Node.
+        node: String,
+        /// What was attempted, and the kernel's answer.
+        source: encode::Error,
+    },
+    /// A setting that is written once the rules are there.
+    #[error("failed to set a sysctl of node {node}: {why}")]
+    Sysctl {
+        /// Node.
+        node: String,
+        /// Which, and why.
+        why: String,
     },
     /// The plan names a node that it does not have: a bug.
     #[error("failed to find node {0} of the plan")]
@@ -62,6 +79,12 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// A failure of the rules.
+    pub fn rules(node: &str) -> impl FnOnce(encode::Error) -> LabError {
+        let node = node.to_owned();
+        move |source| LabError::Rules { node, source }
+    }
+
     /// A netlink request that was refused.
     pub fn netlink(operation: &'static str, node: &str) -> impl FnOnce(nlink::Error) -> LabError {
         let node = node.to_owned();
@@ -126,9 +149,15 @@ fn sysctls(node: &Node) -> Vec<Sysctl> {
         all.push(set("net.ipv4.ip_forward", "1", false));
     }
     if let Some(gateway) = &node.gateway {
-        all.extend(rules::sysctls(gateway).into_iter().map(|s| set(&s.key, &s.value, s.optional)));
+        all.extend(of_gateway(gateway, Stage::BeforeInterfaces));
     }
     all
+}
+
+/// What a gateway needs at a stage.
+pub fn of_gateway(gateway: &Gateway, stage: Stage) -> impl Iterator<Item = Sysctl> {
+    let all = rules::sysctls(gateway).into_iter().filter(move |s| s.stage == stage);
+    all.map(|s| Sysctl { key: s.name.to_owned(), value: s.value, optional: s.optional })
 }
 
 impl Lab {
