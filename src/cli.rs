@@ -3,12 +3,16 @@
 pub mod agent;
 pub mod args;
 pub mod exit;
+pub mod list;
+pub mod output;
+pub mod rules;
+pub mod serve;
+
+#[cfg(target_os = "linux")]
+pub mod attempt;
 #[cfg(target_os = "linux")]
 pub mod lab;
 #[cfg(target_os = "linux")]
 pub mod load;
-pub mod output;
-#[cfg(target_os = "linux")]
-pub mod attempt;
 
 pub use args::main;

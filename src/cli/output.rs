@@ -41,3 +41,14 @@ pub fn terminal_width() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     said.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
 }
+
+/// How a command ends whose only work is to write: a reader that has seen enough is success.
+pub fn written(result: io::Result<()>) -> super::exit::Exit {
+    match result {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("failed to write: {e}"), None);
+            super::exit::Exit::Host
+        }
+        _ => super::exit::Exit::Success,
+    }
+}

@@ -192,11 +192,16 @@ impl Rules<'_> {
         self.behavior().hairpinning == how
     }
 
-    fn from_wan(&self, is: bool) -> Step {
-        Step::Iif { is, name: self.gateway.wan.clone() }
+    fn enters_by_wan(&self) -> Step {
+        Step::Iif { is: true, name: self.gateway.wan.clone() }
     }
 
-    fn to_wan(&self) -> Step {
+    /// From inside, or made here.
+    fn enters_elsewhere(&self) -> Step {
+        Step::Iif { is: false, name: self.gateway.wan.clone() }
+    }
+
+    fn leaves_by_wan(&self) -> Step {
         Step::Oif { is: true, name: self.gateway.wan.clone() }
     }
 
@@ -217,8 +222,8 @@ impl Rules<'_> {
     fn blocked(&mut self) {
         let why = |text| Property::UdpPolicy.of(Proto::Udp, text);
         let rules = vec![
-            Rule::new([self.from_wan(true), Step::L4(Proto::Udp), Step::Drop], why("blocked, inbound")),
-            Rule::new([self.from_wan(false), Step::L4(Proto::Udp), Step::Drop], why("blocked, outbound")),
+            Rule::new([self.enters_by_wan(), Step::L4(Proto::Udp), Step::Drop], why("blocked, inbound")),
+            Rule::new([self.enters_elsewhere(), Step::L4(Proto::Udp), Step::Drop], why("blocked, outbound")),
         ];
         self.base_chain("blocked", filter(Hook::Prerouting, BEFORE_TRACKING), rules);
     }

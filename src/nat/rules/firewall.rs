@@ -10,17 +10,17 @@ impl Rules<'_> {
     pub(super) fn firewall(&mut self) {
         let mut rules = vec![];
         for &p in self.protocols() {
-            let steps = [self.to_wan(), Step::L4(p), permit(p, self.filter.key(source(p), destination(p)))];
+            let steps = [self.leaves_by_wan(), Step::L4(p), permit(p, self.filter.key(source(p), destination(p)))];
             rules.push(Rule::new(steps, Property::Filtering.of(p, "what leaves permits the remote")));
         }
         for &p in self.protocols() {
-            let steps = [self.from_wan(true), Step::L4(p), Step::Goto(format!("firewall_{p}"))];
+            let steps = [self.enters_by_wan(), Step::L4(p), Step::Goto(format!("firewall_{p}"))];
             rules.push(Rule::new(steps, Property::Filtering.of(p, "what comes in")));
         }
         let (new, invalid) =
             ("of other protocols nothing but answers and errors", "nothing that belongs to no session");
         for (state, text) in [(Step::StateNew, new), (Step::StateInvalid, invalid)] {
-            rules.push(Rule::new([self.from_wan(true), state, Step::Drop], Property::Filtering.all(text)));
+            rules.push(Rule::new([self.enters_by_wan(), state, Step::Drop], Property::Filtering.all(text)));
         }
         self.base_chain("firewall", filter(Hook::Forward, FILTER), rules);
         for &p in self.protocols() {

@@ -25,7 +25,7 @@ impl Rules<'_> {
         let p = Proto::Udp;
         let from_outside = unknown("begun", p, self.mapping.key(destination(p), source(p)));
         let zone = Step::ReplyZoneHash { key: destination(p).into(), modulus: 65_535, offset: 1 };
-        let steps = [self.from_wan(true), external(Field::Daddr), Step::L4(p), from_outside, zone];
+        let steps = [self.enters_by_wan(), external(Field::Daddr), Step::L4(p), from_outside, zone];
         let why = Property::Mapping.of(p, "a session from outside does not capture what inside sends by itself");
         self.base_chain("zone", filter(Hook::Prerouting, BEFORE_TRACKING), vec![Rule::new(steps, why)]);
     }
@@ -34,7 +34,7 @@ impl Rules<'_> {
         let mut rules = vec![];
         if self.hairpins(Hairpinning::None) {
             let why = Property::Hairpinning.all("none: external endpoints lead inside only from outside");
-            rules.push(Rule::new([self.from_wan(false), Step::Return], why));
+            rules.push(Rule::new([self.enters_elsewhere(), Step::Return], why));
         }
         for &p in self.protocols() {
             let lead = Step::DnatByMap { key: destination(p).into(), map: state::name("owner", p) };
@@ -53,7 +53,7 @@ impl Rules<'_> {
             let unwanted = [external(Field::Daddr), Step::StateNew, Step::L4(p), Step::Drop];
             if self.hairpins(Hairpinning::None) {
                 let why = Property::Hairpinning.of(p, "none");
-                rules.push(Rule::new([self.from_wan(false)].into_iter().chain(unwanted.clone()), why));
+                rules.push(Rule::new([self.enters_elsewhere()].into_iter().chain(unwanted.clone()), why));
             }
             let why = Property::Filtering.of(p, "unsolicited, to an endpoint that nobody owns; leaves no trace");
             rules.push(Rule::new(unwanted, why));

@@ -8,15 +8,15 @@ impl Rules<'_> {
     /// The chains `outbound`, `translate`, `try_…` and `next_…`.
     pub(super) fn outbound(&mut self) {
         let why = Property::Mapping.all("what leaves is translated");
-        let mut rules = vec![Rule::new([self.to_wan(), Step::Goto("translate".to_owned())], why)];
+        let mut rules = vec![Rule::new([self.leaves_by_wan(), Step::Goto("translate".to_owned())], why)];
         if self.hairpins(Hairpinning::ExternalSource) {
             let to_external = external(Field::CtDaddr(Dir::Original));
-            let steps = [self.from_wan(false), Step::Dnatted, to_external, Step::Goto("translate".to_owned())];
+            let steps = [self.enters_elsewhere(), Step::Dnatted, to_external, Step::Goto("translate".to_owned())];
             let why = Property::Hairpinning.all("external source address and port");
             rules.push(Rule::new(steps, why));
         }
         for &p in self.protocols() {
-            let steps = [self.from_wan(true), Step::Dnatted, Step::L4(p), Step::SnatToOwn { port: Some(p) }];
+            let steps = [self.enters_by_wan(), Step::Dnatted, Step::L4(p), Step::SnatToOwn { port: Some(p) }];
             let why = Property::Filtering.of(p, "the source of what comes in is never altered");
             rules.push(Rule::new(steps, why));
         }

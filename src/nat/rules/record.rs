@@ -21,8 +21,8 @@ fn update(what: &str, p: Proto, key: impl Into<Key>, value: impl Into<Key>) -> S
 impl Rules<'_> {
     /// The chains `record`, `record_…`, `out_…`, `answer_…` and `in_…`.
     pub(super) fn record(&mut self) {
-        let invalid = [self.from_wan(true), Step::StateInvalid, Step::Drop];
-        let new = [self.from_wan(true), Step::StateNew, Step::Jump("from_wan".to_owned())];
+        let invalid = [self.enters_by_wan(), Step::StateInvalid, Step::Drop];
+        let new = [self.enters_by_wan(), Step::StateNew, Step::Jump("from_wan".to_owned())];
         let mut rules = vec![
             Rule::new(invalid, Property::Filtering.all("nothing from outside that belongs to no session")),
             Rule::new(new, Property::Filtering.all("sessions from outside")),
@@ -42,15 +42,16 @@ impl Rules<'_> {
     }
 
     fn nothing_untranslated(&self) -> Rule {
-        let steps = [self.to_wan(), not_external(Field::Saddr), Step::Drop];
+        let steps = [self.leaves_by_wan(), not_external(Field::Saddr), Step::Drop];
         Rule::new(steps, Property::Isolation.all("nothing leaves untranslated"))
     }
 
     fn record_protocol(&mut self, p: Proto) {
-        let out = [self.from_wan(false), Step::Direction(Dir::Original), Step::Snatted, Step::Jump(format!("out_{p}"))];
+        let out =
+            [self.enters_elsewhere(), Step::Direction(Dir::Original), Step::Snatted, Step::Jump(format!("out_{p}"))];
         let answer =
-            [self.from_wan(false), Step::Direction(Dir::Reply), Step::Dnatted, Step::Jump(format!("answer_{p}"))];
-        let inbound = [self.from_wan(true), Step::Goto(format!("in_{p}"))];
+            [self.enters_elsewhere(), Step::Direction(Dir::Reply), Step::Dnatted, Step::Jump(format!("answer_{p}"))];
+        let inbound = [self.enters_by_wan(), Step::Goto(format!("in_{p}"))];
         let mut rules = vec![
             Rule::new(out, Property::Refresh.of(p, "outbound")),
             Rule::new(answer, Property::Refresh.of(p, "answer to a session from outside")),
@@ -71,14 +72,15 @@ impl Rules<'_> {
             Hairpinning::None => vec![],
             Hairpinning::ExternalSource => {
                 let owned = known("owner", p, destination_of(Dir::Original));
-                let new = [self.from_wan(false), Step::L4(p), Step::StateNew, Step::Dnatted];
+                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted];
                 vec![Rule::new(new.into_iter().chain([owned, self.not_permitted(p), Step::Drop]), why)]
             }
             Hairpinning::InternalSource => {
                 let permit = update("inside_permit", p, self.filter.key(source(p), destination(p)), vec![]);
-                let open = [self.from_wan(false), Step::L4(p), Step::Direction(Dir::Original), Step::Dnatted, permit];
+                let open =
+                    [self.enters_elsewhere(), Step::L4(p), Step::Direction(Dir::Original), Step::Dnatted, permit];
                 let closed = unknown("inside_permit", p, self.filter.key(destination(p), source(p)));
-                let new = [self.from_wan(false), Step::L4(p), Step::StateNew, Step::Dnatted, closed, Step::Drop];
+                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted, closed, Step::Drop];
                 vec![
                     Rule::new(open, Property::Hairpinning.of(p, "the inside source is permitted")),
                     Rule::new(new, why),
