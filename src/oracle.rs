@@ -3,6 +3,8 @@
 pub mod closed_form;
 mod rule;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod unknown;
 
 use serde::{Deserialize, Serialize};

@@ -48,6 +48,11 @@ fn eim(end: &End) -> bool {
     end.behavior.mapping == Mapping::EndpointIndependent
 }
 
+/// Whether an endpoint that answered one packet answers the next one too, from whichever port of the other side that comes.
+fn steady(end: &End) -> bool {
+    end.behavior.mapping == Mapping::AddressDependent || end.behavior.semantics == Semantics::ReplyAffine
+}
+
 /// Both know an endpoint of the other, and the mapping tables alone decide.
 fn strict(a: &End, b: &End) -> Path {
     use Filtering as F;
@@ -64,11 +69,10 @@ fn strict(a: &End, b: &End) -> Path {
                 Path::Closed(format!(
                     "{one} and {other} both send from endpoints that nobody was told, and at least one filter drops what comes from them"
                 ))
-            } else if a.behavior.mapping == Mapping::AddressDependent || b.behavior.mapping == Mapping::AddressDependent
-            {
+            } else if steady(a) || steady(b) {
                 Path::Open(format!(
-                    "{one} and {other} both send from endpoints that nobody was told, but one hears the other, the answer passes, \
-                     and an address-dependent mapping stays the same from then on"
+                    "{one} and {other} both send from endpoints that nobody was told, but one hears the other, the answer \
+                     passes, and at least one of them keeps the endpoint it answered from"
                 ))
             } else {
                 Path::Closed(format!(
