@@ -2,5 +2,6 @@
 
 pub mod args;
 pub mod exit;
+pub mod serve;
 
 pub use args::main;

@@ -17,12 +17,19 @@ pub struct Arguments {
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Runs a STUN or TURN server, here or anywhere else, until Ctrl-C.
+    #[command(subcommand)]
+    Serve(super::serve::Serve),
+}
 
 /// Parses the arguments, runs the command, gives its exit code.
 pub fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {},
+        Ok(arguments) => match arguments.command {
+            Command::Serve(serve) => super::serve::run(&serve),
+        }
+        .into(),
         Err(e) => {
             let _ = e.print();
             if e.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
