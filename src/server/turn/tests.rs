@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use ::stun::agent::TransactionId;
 use ::stun::attributes::*;
@@ -10,7 +11,7 @@ use ::stun::message::*;
 use ::stun::textattrs::{Nonce, Realm, Username};
 use ::turn::client::{Client, ClientConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::*;
@@ -199,24 +200,26 @@ async fn shim(server: SocketAddr) -> SocketAddr {
         let mut connections: HashMap<SocketAddr, OwnedWriteHalf> = HashMap::new();
         let mut buffer = vec![0; 2000];
         while let Ok((n, client)) = udp.recv_from(&mut buffer).await {
-            if !connections.contains_key(&client) {
-                let (mut reader, writer) = TcpStream::connect(server).await.unwrap().into_split();
-                connections.insert(client, writer);
-                let udp = Arc::clone(&udp);
-                tokio::spawn(async move {
-                    let mut head = [0; frame::HEAD];
-                    while reader.read_exact(&mut head).await.is_ok() {
-                        let frame = frame::begins(head).unwrap();
-                        let mut bytes = head.to_vec();
-                        bytes.resize(frame.on_wire, 0);
-                        reader.read_exact(&mut bytes[frame::HEAD..]).await.unwrap();
-                        udp.send_to(&bytes[..frame.message], client).await.unwrap();
-                    }
-                });
+            if let Entry::Vacant(place) = connections.entry(client) {
+                let (reader, writer) = TcpStream::connect(server).await.unwrap().into_split();
+                place.insert(writer);
+                tokio::spawn(unframe(reader, Arc::clone(&udp), client));
             }
             let writer = connections.get_mut(&client).unwrap();
             writer.write_all(&frame::encode(&buffer[..n])).await.unwrap();
         }
     });
     local
+}
+
+/// Messages of a connection as datagrams to the client.
+async fn unframe(mut reader: OwnedReadHalf, udp: Arc<UdpSocket>, client: SocketAddr) {
+    let mut head = [0; frame::HEAD];
+    while reader.read_exact(&mut head).await.is_ok() {
+        let frame = frame::begins(head).unwrap();
+        let mut bytes = head.to_vec();
+        bytes.resize(frame.on_wire, 0);
+        reader.read_exact(&mut bytes[frame::HEAD..]).await.unwrap();
+        udp.send_to(&bytes[..frame.message], client).await.unwrap();
+    }
 }
