@@ -172,7 +172,8 @@ impl<'a> Line<'a> {
             match timeout_at(until, self.socket.recv_from(&mut buffer)).await {
                 Err(_) => return None,
                 // An ICMP error is no answer.
-                Ok(Err(e)) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {}
+                Ok(Err(e)) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
+                }
                 Ok(Err(e)) => {
                     tracing::warn!("failed to receive on {}: {e}", self.local);
                     return None;

@@ -249,10 +249,9 @@ fn hairpinning(seen: &Observations) -> Result<Hairpinning, String> {
         Hairpin::Arrived { source, external, internal } => {
             Err(format!("a packet of {internal}, externally {external}, arrived from {source}"))
         }
-        Hairpin::Dropped { confirmations } if *confirmations < seen.confirmations => Err(format!(
-            "none arrived, but too much was lost: {confirmations} of {} confirmations",
-            seen.confirmations
-        )),
+        Hairpin::Dropped { confirmations } if *confirmations < seen.confirmations => {
+            Err(format!("none arrived, but too much was lost: {confirmations} of {} confirmations", seen.confirmations))
+        }
         Hairpin::Dropped { .. } => Ok(Hairpinning::None),
     }
 }
@@ -291,9 +290,9 @@ fn evidence(seen: &Observations, lines: &mut Vec<String>) {
         Hairpin::Arrived { source, external, internal } => {
             lines.push(format!("hairpin: packet of {internal} (external {external}) arrived from {source}"));
         }
-        Hairpin::Dropped { confirmations } => lines.push(format!(
-            "hairpin: no packet arrived, while {confirmations} answers over the open path did"
-        )),
+        Hairpin::Dropped { confirmations } => {
+            lines.push(format!("hairpin: no packet arrived, while {confirmations} answers over the open path did"))
+        }
         Hairpin::Unknown(reason) => lines.push(format!("hairpin: {reason}")),
     }
 }

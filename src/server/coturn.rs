@@ -109,7 +109,10 @@ impl Starting {
         let ports: &[u16] =
             if server.addresses.len() > 1 { &[server.port, server.port.wrapping_add(1)] } else { &[server.port] };
         let endpoints = |tcp: bool| {
-            server.addresses.iter().flat_map(move |a: &Ipv4Addr| ports.iter().map(move |p| (tcp, SocketAddrV4::new(*a, *p))))
+            server
+                .addresses
+                .iter()
+                .flat_map(move |a: &Ipv4Addr| ports.iter().map(move |p| (tcp, SocketAddrV4::new(*a, *p))))
         };
         let mut awaited = BTreeSet::new();
         for transport in &server.transports {

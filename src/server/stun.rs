@@ -78,10 +78,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// From one or two addresses and two ports.
     pub fn new(address: IpAddr, other: Option<IpAddr>, port: u16, other_port: u16) -> Self {
-        Endpoints {
-            primary: SocketAddr::new(address, port),
-            alternate: other.map(|a| SocketAddr::new(a, other_port)),
-        }
+        Endpoints { primary: SocketAddr::new(address, port), alternate: other.map(|a| SocketAddr::new(a, other_port)) }
     }
 
     /// The transport address of a place; none where the server has no such place.
@@ -156,10 +153,7 @@ impl Sockets {
     ///
     /// # Errors
     /// When the UDP sockets are neither, or a socket does not know its address.
-    pub fn from_bound(
-        udp: Vec<std::net::UdpSocket>,
-        tcp: Vec<std::net::TcpListener>,
-    ) -> Result<Self, StartError> {
+    pub fn from_bound(udp: Vec<std::net::UdpSocket>, tcp: Vec<std::net::TcpListener>) -> Result<Self, StartError> {
         let wrong = StartError::Sockets { udp: udp.len() };
         let at: Vec<SocketAddr> = udp.iter().map(std::net::UdpSocket::local_addr).collect::<Result<_, _>>()?;
         let endpoints = match at[..] {
@@ -260,12 +254,7 @@ async fn serve_udp(
     }
 }
 
-async fn serve_tcp(
-    listener: TcpListener,
-    place: Place,
-    endpoints: Endpoints,
-    options: Arc<Options>,
-) -> io::Result<()> {
+async fn serve_tcp(listener: TcpListener, place: Place, endpoints: Endpoints, options: Arc<Options>) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, source)) => {

@@ -99,9 +99,8 @@ pub fn answer(
     let from = at.changed(change.address, change.port);
     let to = SocketAddr::new(source.ip(), response_port.unwrap_or(source.port()));
     // RFC 5780 §6.1: both, so that a client sees an application-level gateway rewrite the one in the clear.
-    let mut response = Response::to(&request, BINDING_SUCCESS)
-        .with_xor_mapped(source)
-        .with_address(ATTR_MAPPED_ADDRESS, source);
+    let mut response =
+        Response::to(&request, BINDING_SUCCESS).with_xor_mapped(source).with_address(ATTR_MAPPED_ADDRESS, source);
     if let Some(origin) = endpoints.at(from).filter(|a| !a.ip().is_unspecified()) {
         response = response.with_address(ATTR_RESPONSE_ORIGIN, origin);
     }
@@ -142,13 +141,7 @@ fn finish(mut response: Response, request: &Request, options: &Options) -> Optio
 }
 
 /// RFC 3489 §8: MAPPED-ADDRESS, SOURCE-ADDRESS and CHANGED-ADDRESS, none of them XORed.
-fn classic(
-    request: &Request,
-    source: SocketAddr,
-    at: Place,
-    over: Transport,
-    endpoints: &Endpoints,
-) -> Option<Answer> {
+fn classic(request: &Request, source: SocketAddr, at: Place, over: Transport, endpoints: &Endpoints) -> Option<Answer> {
     let mut unknown = request.unknown_attributes(&KNOWN_CLASSIC);
     let change = match request.change() {
         Ok(change) => change.unwrap_or_default(),

@@ -26,7 +26,7 @@ const COOKIE: std::ops::Range<usize> = 4..8;
 
 /// Whether bytes can be the beginning of a STUN message: two zero bits first, a length that is a multiple of four.
 pub fn may_begin(header: &[u8]) -> bool {
-    header.len() >= 4 && header[0] & 0xC0 == 0 && header[3] % 4 == 0
+    header.len() >= 4 && header[0] & 0xC0 == 0 && header[3].is_multiple_of(4)
 }
 
 /// A Binding request that a server has to answer.

@@ -20,7 +20,7 @@ pub struct Frame {
 pub fn begins(head: [u8; HEAD]) -> Option<Frame> {
     let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
     match head[0] >> 6 {
-        0b00 if length % 4 == 0 => Some(Frame { on_wire: 20 + length, message: 20 + length }),
+        0b00 if length.is_multiple_of(4) => Some(Frame { on_wire: 20 + length, message: 20 + length }),
         0b01 => Some(Frame { on_wire: HEAD + length.next_multiple_of(4), message: HEAD + length }),
         _ => None,
     }

@@ -263,10 +263,8 @@ fn error(code: ErrorCode, reason: &str) -> ErrorCodeAttribute {
 }
 
 fn error_response(request: &Message, attributes: impl IntoIterator<Item = Box<dyn Setter>>) -> Option<Vec<u8>> {
-    let mut setters: Vec<Box<dyn Setter>> = vec![
-        Box::new(request.transaction_id),
-        Box::new(MessageType::new(request.typ.method, CLASS_ERROR_RESPONSE)),
-    ];
+    let mut setters: Vec<Box<dyn Setter>> =
+        vec![Box::new(request.transaction_id), Box::new(MessageType::new(request.typ.method, CLASS_ERROR_RESPONSE))];
     setters.extend(attributes);
     let mut response = Message::new();
     response.build(&setters).ok().map(|()| response.raw)
