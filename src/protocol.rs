@@ -12,6 +12,8 @@ use crate::net::Transport;
 pub const VERSION: u32 = 1;
 /// The longest line either side may send, in bytes.
 pub const LONGEST_LINE: usize = 1 << 20;
+/// What an agent or server may print in one run, stdout and stderr together, in bytes; one that prints more is ended.
+pub const MOST_OUTPUT: u64 = 64 << 20;
 
 /// natlab to agent: one line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

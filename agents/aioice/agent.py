@@ -326,6 +326,6 @@ if __name__ == "__main__":
         version=version("aioice"),
         level="ice",
         trickle="half",
-        caps=["ice_role", "families", "turn-udp", "turn-tcp", "turn-tls", "pairs"],
+        caps=["ice_role", "policy", "families", "turn-udp", "turn-tcp", "turn-tls", "pairs"],
     )
     asyncio.run(serve(Agent()))

@@ -34,6 +34,7 @@ pub(super) struct Named {
 pub(super) struct GatherLog {
     output: Output,
     verbose: bool,
+    closing: AtomicBool,
     servers: Mutex<Vec<Named>>,
     seen: Mutex<HashSet<String>>,
 }
@@ -41,7 +42,13 @@ pub(super) struct GatherLog {
 impl GatherLog {
     /// Makes it the process's logger; `verbose` (`NATLAB_AGENT_LOG`) writes debug records too, and repeated ones.
     pub(super) fn install(output: Output, verbose: bool) -> Arc<GatherLog> {
-        let log = Arc::new(GatherLog { output, verbose, servers: Mutex::default(), seen: Mutex::default() });
+        let log = Arc::new(GatherLog {
+            output,
+            verbose,
+            closing: AtomicBool::new(false),
+            servers: Mutex::default(),
+            seen: Mutex::default(),
+        });
         // A second agent in one process (tests) keeps the first one's logger: stderr only, which is all it would lose.
         if log::set_boxed_logger(Box::new(Arc::clone(&log))).is_ok() {
             log::set_max_level(if verbose { LevelFilter::Debug } else { LevelFilter::Warn });
@@ -54,6 +61,11 @@ impl GatherLog {
         *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = servers;
     }
 
+    /// The agent is closing: the library now warns of each remote candidate, which has nothing to be closed.
+    pub(super) fn expect_closing(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
     /// Whether this text is to be written: always when verbose, otherwise once.
     fn is_news(&self, text: &str) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +75,7 @@ impl GatherLog {
 
 impl Log for GatherLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.verbose || metadata.level() <= Level::Warn
+        self.verbose || (metadata.level() <= Level::Warn && !self.closing.load(Ordering::SeqCst))
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -157,6 +157,7 @@ impl Session {
     /// Ends the run: answers what is unanswered, closes the library, says `closed`. `id` is that of the command, if one came.
     pub(super) async fn close(&mut self, id: Option<u64>) {
         if let Some(running) = &mut self.running {
+            self.log.expect_closing();
             running.close(&self.output).await;
         }
         if let Some(id) = id {
