@@ -188,11 +188,12 @@ impl Decoder {
         packets
     }
 
-    /// One datagram or frame, told apart by its first two bits (RFC 8656 §12.4).
+    /// One datagram or frame, told apart by its first two bits. Channel numbers end at 0x4fff since RFC 8656 §12, but at 0x7fff
+    /// in RFC 5766 §11, and clients of that time are still about (coturn's own).
     fn message(&mut self, envelope: &Envelope<'_>, payload: &[u8]) -> Option<Packet> {
         match payload.first()? {
             0x00..=0x3f => self.stun(envelope, payload),
-            0x40..=0x4f => self.channel_data(envelope, payload),
+            0x40..=0x7f => self.channel_data(envelope, payload),
             _ => None,
         }
     }

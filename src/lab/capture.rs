@@ -56,7 +56,7 @@ pub struct Captured {
     pub direction: Direction,
     /// Index of the interface in its namespace; see [`Tap::interface_name`].
     pub interface: u32,
-    /// The packet from its IP header on. Checksums of packets that left a local socket may still be missing
+    /// The packet from its IP header on; of TCP it may be a segmentation super-packet of up to 64 KiB. Checksums of packets that left a local socket may still be missing
     /// (`report::pcapng::complete_checksum`).
     pub bytes: Vec<u8>,
 }
@@ -145,7 +145,8 @@ impl Tap {
     }
 
     /// How many packets the kernel dropped because nobody read in time, as of the packet read last. The kernel tells with the
-    /// next packet that it kept (`SO_RXQ_OVFL`), so drops after the very last one are not in it.
+    /// next packet that it kept (`SO_RXQ_OVFL`), so drops after the very last one are not in it; PACKET_STATISTICS would show
+    /// them, but takes `unsafe`.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
