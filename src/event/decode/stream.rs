@@ -49,8 +49,8 @@ impl Stream {
         frames
     }
 
-    /// The receiver acknowledged everything before `acknowledgement`. What of it was never seen here was delivered, but the
-    /// tap missed it: it will not come again.
+    /// The receiver acknowledged everything before `acknowledgement`. What of it was never seen here was delivered,
+    /// but the tap missed it: it will not come again.
     pub(super) fn acknowledged(&mut self, acknowledgement: u32) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         // The number of the FIN is acknowledged, too, but there is no byte behind it.
