@@ -1,7 +1,9 @@
-//! What one node's tap saw, as a pcapng file for Wireshark (IETF draft-ietf-opsawg-pcapng). Pure: writes to what it is given.
+//! What one node's tap saw, as a pcapng file for Wireshark (IETF draft-ietf-opsawg-pcapng). Pure: writes to what it is
+//! given.
 //!
-//! Written here, not with a library: three block types are needed, the crates that write them were last released in 2023 or
-//! are release candidates, and a format whose every field is a length is best checked by another program (tshark).
+//! Written here, not with a library: three block types are needed, the crates that write them were last released in
+//! 2023 or are release candidates, and a format whose every field is a length is best checked by another program
+//! (tshark).
 
 mod checksum;
 
@@ -62,7 +64,8 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the section header. Interfaces will be named `NODE:INTERFACE`, so that the files of several nodes can be merged.
+    /// Writes the section header. Interfaces will be named `NODE:INTERFACE`, so that the files of several nodes can be
+    /// merged.
     ///
     /// # Errors
     /// Those of `out`, here and below; it should be buffered.

@@ -361,7 +361,10 @@ fn deep() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(packets: Vec<(bool, Vec<u8>)>, deep in prop::collection::vec((any::<bool>(), deep()), 0..20)) {
+    fn no_bytes_make_it_panic(
+        packets: Vec<(bool, Vec<u8>)>,
+        deep in prop::collection::vec((any::<bool>(), deep()), 0..20),
+    ) {
         let mut decoder = Decoder::new();
         for (out, bytes) in packets.into_iter().chain(deep) {
             let direction = if out { Direction::Out } else { Direction::In };

@@ -1,15 +1,16 @@
 //! Checksums of packets that never met a network card.
 //!
-//! A local UDP or TCP socket leaves the checksum to the card (`CHECKSUM_PARTIAL`): its field holds only the sum over the
-//! pseudo-header (RFC 9293 §3.1, RFC 768). A veth has no card, so the packet crosses a whole lab like that, and a capture of
-//! it looks broken at every hop. Nothing is wrong on this "wire": the receiver knows that the packet was never on another.
+//! A local UDP or TCP socket leaves the checksum to the card (`CHECKSUM_PARTIAL`): its field holds only the sum over
+//! the pseudo-header (RFC 9293 §3.1, RFC 768). A veth has no card, so the packet crosses a whole lab like that, and a
+//! capture of it looks broken at every hop. Nothing is wrong on this "wire": the receiver knows that the packet was
+//! never on another.
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Fills in the checksum of a UDP or TCP packet, IPv4 or IPv6, that holds the sum of the pseudo-header instead; says whether
-/// it did. Every other packet stays as it is: with a right or a wrong checksum, without one (UDP, zero), fragmented, cut off,
-/// with IPv6 extension headers, of another protocol.
+/// Fills in the checksum of a UDP or TCP packet, IPv4 or IPv6, that holds the sum of the pseudo-header instead; says
+/// whether it did. Every other packet stays as it is: with a right or a wrong checksum, without one (UDP, zero),
+/// fragmented, cut off, with IPv6 extension headers, of another protocol.
 ///
 /// A corrupted packet passes for an unfinished one when its field happens to hold that very sum: one in 65536.
 pub fn complete_checksum(packet: &mut [u8]) -> bool {
