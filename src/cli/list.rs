@@ -7,7 +7,7 @@ use crate::nat::preset;
 
 /// Prints the presets.
 pub fn run(out: &mut impl Write) -> Exit {
-    super::written(presets(out).and_then(|()| out.flush()))
+    super::output::written(presets(out).and_then(|()| out.flush()))
 }
 
 fn presets(out: &mut impl Write) -> io::Result<()> {

@@ -78,7 +78,7 @@ pub fn run(options: &Options, out: &mut impl Write, err: &mut impl Write) -> Exi
             return Exit::Usage;
         }
     };
-    super::written(print(&gateway, out))
+    super::output::written(print(&gateway, out))
 }
 
 fn print(gateway: &Gateway, out: &mut impl Write) -> io::Result<()> {
