@@ -280,6 +280,9 @@ impl<'a> Line<'a> {
             }
             rounds.pause().await;
         }
+        if rounds.confirmations == 0 {
+            return (plain, Elsewhere::Silent);
+        }
         let until = Instant::now() + timing.grace;
         while let Some(incoming) = self.next(until).await {
             match incoming.content {
@@ -289,8 +292,7 @@ impl<'a> Line<'a> {
                 _ => {}
             }
         }
-        let confirmations = rounds.confirmations;
-        (plain, if confirmations == 0 { Elsewhere::Silent } else { Elsewhere::Dropped { confirmations } })
+        (plain, Elsewhere::Dropped { confirmations: rounds.confirmations })
     }
 }
 
@@ -331,16 +333,16 @@ async fn hairpin(
         }
         rounds.pause().await;
     }
+    if rounds.confirmations == 0 {
+        return Hairpin::Unknown(format!("{} fell silent", target.primary));
+    }
     let until = Instant::now() + timing.grace;
     while let Some((at_a, incoming)) = either(a, b, until).await {
         if let Some(arrived) = turned_round(at_a, &incoming, from_a, from_b, (a, external_a), (b, external_b)) {
             return arrived;
         }
     }
-    match rounds.confirmations {
-        0 => Hairpin::Unknown(format!("{} fell silent", target.primary)),
-        confirmations => Hairpin::Dropped { confirmations },
-    }
+    Hairpin::Dropped { confirmations: rounds.confirmations }
 }
 
 /// The next message at either socket, and whether it was the first one.

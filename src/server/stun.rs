@@ -1,7 +1,7 @@
 //! A STUN server for NAT behaviour discovery (RFC 8489, RFC 5780) with up to two addresses and two ports, which answers the
 //! classic clients of RFC 3489 too.
 //!
-//! [`answer`] decides what is answered and is pure; this file opens sockets and moves datagrams. [`serve`] takes sockets that
+//! [`answer()`] decides what is answered and is pure; this file opens sockets and moves datagrams. [`serve`] takes sockets that
 //! are bound already, so that they may come from another network namespace.
 
 pub mod answer;
