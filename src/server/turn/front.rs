@@ -4,7 +4,7 @@
 //! - A retransmitted request gets the answer of the first one (RFC 8489 §6.3.1); the crate answers an Allocate whose
 //!   answer was lost with 437, and clients then give the relay up.
 //! - Wrong credentials get 401 with REALM and NONCE (RFC 8489 §9.2.4); the crate says 400 without either.
-//! - Requests of a client without an allocation get 437 (RFC 8656 §7.2, §10.2, §12.2); the crate says nothing.
+//! - Requests of a client without an allocation get 437 (RFC 8656 §5); the crate says nothing.
 //! - Binding requests are answered as [`crate::server::stun`] does: the crate overlooks attributes it does not know.
 //!
 //! Known to remain: of several XOR-PEER-ADDRESS in one CreatePermission the crate installs the first only, and of a
@@ -159,9 +159,9 @@ impl Front {
         }
     }
 
-    /// The request by which a client whose connection has ended would have given its allocation back: over TCP an
-    /// allocation does not outlive its connection (RFC 8656 §3.1), but the crate knows no connections. None when it
-    /// has no allocation. `id` is a fresh transaction id.
+    /// The request by which a client whose connection has ended would have given its allocation back: the 5-tuple it
+    /// belongs to (RFC 8656 §3.2) is gone for good, but the crate knows no connections. None when it has no allocation.
+    /// `id` is a fresh transaction id.
     pub fn farewell(&mut self, source: SocketAddr, id: [u8; TRANSACTION_ID_SIZE]) -> Option<Vec<u8>> {
         let allocation = self.allocations.remove(&source)?;
         let mut message = Message::new();
