@@ -23,6 +23,8 @@ mod nft;
 #[cfg(target_os = "linux")]
 mod property;
 #[cfg(target_os = "linux")]
+mod races;
+#[cfg(target_os = "linux")]
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod tcp;
@@ -40,6 +42,7 @@ fn main() -> std::process::ExitCode {
         ("random_packets_agree_with_the_model", property::random_packets_agree_with_the_model),
         ("ports_are_preserved_and_never_shared", behaviors::ports_are_preserved_and_never_shared),
         ("ports_run_out", behaviors::ports_run_out),
+        ("first_packets_at_once", races::first_packets_at_once),
         ("unsolicited_packets_leave_no_trace", behaviors::unsolicited_packets_leave_no_trace),
         ("untranslated_packets_do_not_pass", behaviors::untranslated_packets_do_not_pass),
         ("icmp_errors_pass", behaviors::icmp_errors_pass),

@@ -1,6 +1,7 @@
 //! Namespaces of our own, so that nothing of the host is touched.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::unistd::{Pid, getgid, getuid};
@@ -8,7 +9,7 @@ use nix::unistd::{Pid, getgid, getuid};
 /// Moves this process into new user and network namespaces, as root there, and onto one processor. The reason, if the host
 /// does not let it.
 pub fn enter() -> Result<(), String> {
-    one_processor()?;
+    stay_on(*processors().first().ok_or("no processor to run on")?)?;
     let (uid, gid) = (getuid(), getgid());
     let flags = CloneFlags::CLONE_NEWNET;
     match unshare(flags | CloneFlags::CLONE_NEWUSER) {
@@ -26,12 +27,20 @@ pub fn enter() -> Result<(), String> {
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(|e| format!("sysctls cannot be written: {e}"))
 }
 
-fn one_processor() -> Result<(), String> {
+/// The processors that this process may use; found before it chose one of them.
+pub fn processors() -> &'static [usize] {
+    PROCESSORS.get_or_init(|| {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+        (0..CpuSet::count()).filter(|i| allowed.is_set(*i).unwrap_or(false)).collect()
+    })
+}
+
+static PROCESSORS: OnceLock<Vec<usize>> = OnceLock::new();
+
+/// Moves the calling thread, and threads that it starts later, to a processor.
+pub fn stay_on(processor: usize) -> Result<(), String> {
     let say = |e: nix::Error| format!("cannot choose a processor: {e}");
-    let me = Pid::from_raw(0);
-    let allowed = sched_getaffinity(me).map_err(say)?;
     let mut one = CpuSet::new();
-    let last = (0..CpuSet::count()).rfind(|i| allowed.is_set(*i).unwrap_or(false)).unwrap_or(0);
-    one.set(last).map_err(say)?;
-    sched_setaffinity(me, &one).map_err(say)
+    one.set(processor).map_err(say)?;
+    sched_setaffinity(Pid::from_raw(0), &one).map_err(say)
 }
