@@ -1,6 +1,18 @@
 //! The command line: one file per subcommand, one exit code per ending.
 
+pub mod agent;
 pub mod args;
 pub mod exit;
+pub mod list;
+pub mod output;
+pub mod rules;
+pub mod serve;
+
+#[cfg(target_os = "linux")]
+pub mod attempt;
+#[cfg(target_os = "linux")]
+pub mod lab;
+#[cfg(target_os = "linux")]
+pub mod load;
 
 pub use args::main;

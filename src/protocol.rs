@@ -12,6 +12,8 @@ use crate::net::Transport;
 pub const VERSION: u32 = 1;
 /// The longest line either side may send, in bytes.
 pub const LONGEST_LINE: usize = 1 << 20;
+/// What an agent or server may print in one run, stdout and stderr together, in bytes; one that prints more is ended.
+pub const MOST_OUTPUT: u64 = 64 << 20;
 
 /// natlab to agent: one line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,8 +132,12 @@ pub enum TimerProfile {
 /// What of the host an agent may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkOptions {
-    /// `ipv4`, `ipv6`.
+    /// `ipv4`, `ipv6`; empty: the agent's own choice.
+    #[serde(default)]
     pub families: Vec<String>,
+    /// Loopback addresses are candidates too: for a run of two agents on one host, without a lab.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loopback: bool,
 }
 
 /// Agent to natlab: one line. A line that is JSON but none of these is kept in the events and otherwise ignored.

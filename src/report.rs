@@ -1,1 +1,3 @@
 //! (see the issue)
+
+pub mod pcapng;
