@@ -168,14 +168,25 @@ pub fn icmp_errors_pass(home: &mut Home) {
         (Behavior::public(APDF), PUBLIC_HOSTS[0]),
     ] {
         home.become_gateway(b);
-        let all = Endpoints::new(&home.hosts[0], address, &home.internet);
-        let socket = bind(&home.hosts[0], address, 6300);
-        socket.connect(server(0, 33_333)).expect("connect");
-        socket.send(b"anybody?").expect("send");
-        all.settle();
-        let error = socket.take_error().expect("ask for the error").unwrap_or_else(|| panic!("{b}: no error came"));
+        let error = error_of_a_closed_port(home, address).unwrap_or_else(|| panic!("{b}: no error came"));
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{b}");
     }
+}
+
+/// An error is led inside by the connection that it is about. A lifetime that is no whole number of seconds leaves none.
+pub fn icmp_errors_of_untracked_connections_do_not_pass(home: &mut Home) {
+    home.become_gateway(Behavior { lifetime_ms: 400, ..Behavior::napt(EIM, APDF) });
+    assert!(error_of_a_closed_port(home, HOSTS[0]).is_none());
+    assert_eq!(home.dropped("filtering (RFC 4787 5): nothing that belongs to no session"), 1);
+}
+
+fn error_of_a_closed_port(home: &Home, address: Ipv4Addr) -> Option<std::io::Error> {
+    let all = Endpoints::new(&home.hosts[0], address, &home.internet);
+    let socket = bind(&home.hosts[0], address, 6300);
+    socket.connect(server(0, 33_333)).expect("connect");
+    socket.send(b"anybody?").expect("send");
+    all.settle();
+    socket.take_error().expect("ask for the error")
 }
 
 /// A UDP packet without a checksum through a NAT that rewrites its port (RFC 768: zero means none).
