@@ -6,6 +6,7 @@ pub mod exit;
 pub mod list;
 pub mod output;
 pub mod rules;
+pub mod schema;
 pub mod serve;
 
 #[cfg(target_os = "linux")]

@@ -25,6 +25,8 @@ pub enum Command {
     List,
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
+    /// Print the JSON Schema of scenario files, with which editors complete and check them.
+    Schema(super::schema::Options),
     /// Run a STUN or TURN server, here or anywhere else, until Ctrl-C.
     #[command(subcommand)]
     Serve(super::serve::Serve),
@@ -46,6 +48,7 @@ impl Command {
         match self {
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
+            Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
             Command::Run(run) => super::run::run(&run),

@@ -115,8 +115,8 @@ proptest! {
     }
 }
 
-/// Inputs that would be slow if anything were quadratic. The bound is for a debug build on a busy machine; what it excludes are
-/// minutes.
+/// Inputs that would be slow if anything were quadratic. The bound is for a debug build on a busy machine; what it
+/// excludes are minutes.
 #[test]
 fn large_and_hostile_files_are_refused_quickly() {
     let mebibyte = |piece: &str| piece.repeat(super::super::LARGEST / piece.len());
