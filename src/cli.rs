@@ -1,6 +1,27 @@
 //! The command line: one file per subcommand, one exit code per ending.
 
+pub mod agent;
 pub mod args;
 pub mod exit;
+pub mod list;
+pub mod output;
+pub mod rules;
+pub mod schema;
+pub mod serve;
+
+#[cfg(target_os = "linux")]
+pub mod doctor;
+#[cfg(target_os = "linux")]
+pub mod interrupt;
+#[cfg(target_os = "linux")]
+pub mod lab;
+#[cfg(target_os = "linux")]
+pub mod load;
+#[cfg(target_os = "linux")]
+pub mod progress;
+#[cfg(target_os = "linux")]
+pub mod run;
+#[cfg(target_os = "linux")]
+pub mod store;
 
 pub use args::main;

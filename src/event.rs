@@ -254,7 +254,7 @@ pub enum Method {
 }
 
 /// One STUN or TURN message on the wire. A message that travels inside a Send or Data indication or as ChannelData is given
-/// as the inner message, with [`Packet::relay`] naming the way.
+/// as the inner message, with [`Packet::relay_peer`] naming the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Packet {
     /// Node of the tap.

@@ -150,7 +150,9 @@ impl Behavior {
     }
 
     /// What a peer behind `self` behind `outer` looks like from the Internet: the strictest of both on every axis.
-    /// Hairpinning and semantics that matter are the outer one's, since peers of other homes meet there.
+    /// Hairpinning is that of the gateway whose external address others see: the outermost that translates. Semantics are
+    /// those of the gateway that has several endpoints for one inside endpoint; of two such, an answer is reply-affine only
+    /// if both are.
     pub fn behind(self, outer: Behavior) -> Behavior {
         let translated = self.translation == Translation::Napt || outer.translation == Translation::Napt;
         Behavior {
@@ -161,10 +163,15 @@ impl Behavior {
                 (PortAssignment::Preserving, PortAssignment::Preserving) => PortAssignment::Preserving,
                 _ => PortAssignment::Random,
             },
-            hairpinning: outer.hairpinning,
-            semantics: match (self.semantics, outer.semantics) {
-                (Semantics::Strict, Semantics::Strict) => Semantics::Strict,
-                _ => Semantics::ReplyAffine,
+            hairpinning: match outer.translation {
+                Translation::Napt => outer.hairpinning,
+                Translation::None => self.hairpinning,
+            },
+            semantics: match (self.mapping, outer.mapping) {
+                (Mapping::EndpointIndependent, _) => outer.semantics,
+                (_, Mapping::EndpointIndependent) => self.semantics,
+                _ if self.semantics == outer.semantics => self.semantics,
+                _ => Semantics::Strict,
             },
             udp: match (self.udp, outer.udp) {
                 (UdpPolicy::Allowed, UdpPolicy::Allowed) => UdpPolicy::Allowed,
@@ -283,5 +290,47 @@ impl Measured {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use {Filtering as F, Mapping as M};
+
+    #[test]
+    fn a_chain_is_as_strict_as_its_strictest_gateway() {
+        let home = Behavior::napt(M::EndpointIndependent, F::AddressAndPortDependent);
+        let carrier = Behavior {
+            hairpinning: Hairpinning::ExternalSource,
+            ..Behavior::napt(M::AddressDependent, F::EndpointIndependent)
+        };
+        let both = home.behind(carrier);
+        assert_eq!((both.mapping, both.filtering), (M::AddressDependent, F::AddressAndPortDependent));
+        assert_eq!(both.hairpinning, Hairpinning::ExternalSource);
+        assert_eq!(carrier.behind(home).hairpinning, Hairpinning::None);
+    }
+
+    #[test]
+    fn a_firewall_in_front_does_not_hide_the_hairpinning_of_the_nat_behind_it() {
+        let nat = Behavior {
+            hairpinning: Hairpinning::ExternalSource,
+            ..Behavior::napt(M::EndpointIndependent, F::EndpointIndependent)
+        };
+        let both = nat.behind(Behavior::public(F::AddressAndPortDependent));
+        assert_eq!(both.hairpinning, Hairpinning::ExternalSource);
+        assert_eq!((both.translation, both.filtering), (Translation::Napt, F::AddressAndPortDependent));
+    }
+
+    #[test]
+    fn the_semantics_of_a_chain_are_those_of_the_gateway_with_several_endpoints() {
+        let affine = |b: Behavior| Behavior { semantics: Semantics::ReplyAffine, ..b };
+        let eim = Behavior::napt(M::EndpointIndependent, F::EndpointIndependent);
+        let adm = Behavior::napt(M::AddressDependent, F::EndpointIndependent);
+        assert_eq!(adm.behind(affine(eim)).semantics, Semantics::Strict);
+        assert_eq!(affine(eim).behind(adm).semantics, Semantics::Strict);
+        assert_eq!(affine(adm).behind(eim).semantics, Semantics::ReplyAffine);
+        assert_eq!(affine(adm).behind(adm).semantics, Semantics::Strict);
+        assert_eq!(affine(adm).behind(affine(adm)).semantics, Semantics::ReplyAffine);
     }
 }

@@ -1,6 +1,12 @@
 //! What must happen, from the NAT model alone, before anything runs. Pure; `docs/oracle.md` has the table and its sources.
 
+mod chain;
 pub mod closed_form;
+mod rule;
+mod shared;
+#[cfg(test)]
+mod simulation;
+mod unknown;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,4 +30,4 @@ impl Prediction {
     }
 }
 
-pub use closed_form::{Side, Situation, predict};
+pub use closed_form::{Shared, Side, Situation, predict};

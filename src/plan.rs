@@ -2,6 +2,13 @@
 
 pub mod address;
 pub mod expand;
+pub mod problem;
+#[cfg(test)]
+mod sample;
+pub mod seed;
+pub mod situation;
+pub mod topology;
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -16,6 +23,7 @@ use crate::oracle::Prediction;
 use crate::protocol::{IceServer, TimerProfile};
 
 pub use expand::trials;
+pub use problem::PlanProblem;
 
 /// One run of one ordered pair in one offer direction: everything the lab, the agents and the judge need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,15 +75,32 @@ impl Trial {
 }
 
 /// A network as data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Topology {
     /// Each becomes a network namespace of this name.
     pub nodes: Vec<Node>,
     /// Each becomes a veth pair, created in place.
     pub links: Vec<Link>,
+    /// The two addresses of the internet node: natlab's own RFC 5780 server listens there while gateways are measured, and
+    /// the first is the next hop of every node that is attached directly. Unspecified in a topology without an internet.
+    #[serde(default = "unspecified")]
+    pub measuring: [Ipv4Addr; 2],
+}
+
+fn unspecified() -> [Ipv4Addr; 2] {
+    [Ipv4Addr::UNSPECIFIED; 2]
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Topology { nodes: Vec::new(), links: Vec::new(), measuring: unspecified() }
+    }
 }
 
 impl Topology {
+    /// Name of the router in the middle; no node of a scenario may have it.
+    pub const INTERNET: &'static str = "internet";
+
     /// The node of this name.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|n| n.name == name)

@@ -1,1 +1,14 @@
-//! (see the issue)
+//! Running trials: the only concurrency. One recorder stamps and orders events; none is ever dropped.
+//!
+//! The outer process asks ([`wire`]) and collects ([`outer`]); the inner one runs trials ([`dispatch`], [`trial`]).
+
+pub mod dispatch;
+pub mod exchange;
+pub mod exec;
+pub mod outer;
+pub mod recorder;
+pub mod live;
+pub mod session;
+pub mod side;
+pub mod trial;
+pub mod wire;

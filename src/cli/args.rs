@@ -17,13 +17,54 @@ pub struct Arguments {
 
 /// Subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Run scenarios and report what happened, what was expected, and why they differ.
+    #[cfg(target_os = "linux")]
+    Run(super::run::Run),
+    /// List the presets.
+    List,
+    /// Print the nftables rules of a preset.
+    Rules(super::rules::Options),
+    /// Print the JSON Schema of scenario files, with which editors complete and check them.
+    Schema(super::schema::Options),
+    /// Run a STUN or TURN server, here or anywhere else, until Ctrl-C.
+    #[command(subcommand)]
+    Serve(super::serve::Serve),
+    /// Become a built-in ICE agent that speaks the agent protocol on stdin and stdout.
+    #[command(hide = true)]
+    Agent {
+        /// Which one.
+        name: String,
+    },
+    /// Processes on the way into a lab.
+    #[cfg(target_os = "linux")]
+    #[command(subcommand, hide = true)]
+    Lab(super::lab::Lab),
+}
+
+impl Command {
+    fn run(self) -> Exit {
+        let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+        match self {
+            Command::List => super::list::run(&mut out),
+            Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
+            Command::Schema(options) => super::schema::run(&options, &mut out),
+            Command::Serve(serve) => super::serve::run(&serve),
+            #[cfg(target_os = "linux")]
+            Command::Run(run) => super::run::run(&run),
+            Command::Agent { name } => super::agent::main(&name),
+            #[cfg(target_os = "linux")]
+            Command::Lab(lab) => super::lab::run(&lab),
+        }
+    }
+}
 
 /// Parses the arguments, runs the command, gives its exit code.
 pub fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {},
+        Ok(arguments) => arguments.command.run().into(),
         Err(e) => {
+            // A closed stdout is no failure, and there is nobody left to tell of another one.
             let _ = e.print();
             if e.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
         }

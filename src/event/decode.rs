@@ -1,8 +1,8 @@
-//! From captured IPv4 packets to STUN and TURN messages. Pure: bytes in, [`Packet`]s out, bounded memory, no panic on any
-//! input.
+//! From captured IPv4 packets to STUN and TURN messages. Pure: bytes in, [`Packet`]s out, bounded memory, no panic on
+//! any input.
 //!
-//! One [`Decoder`] per tap: what a message means depends on what was seen before it. The peer behind ChannelData is known
-//! from ChannelBind, an answer belongs to a check by its transaction id, and TURN over TCP comes in segments.
+//! One [`Decoder`] per tap: what a message means depends on what was seen before it. The peer behind ChannelData is
+//! known from ChannelBind, an answer belongs to a check by its transaction id, and TURN over TCP comes in segments.
 //!
 //! Classic RFC 3489 requests, without the magic cookie, cannot be told from data and are not reported.
 
@@ -56,7 +56,7 @@ impl fmt::Display for Skipped {
         ];
         let mut separator = "";
         for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, "{separator}{count} {what}")?;
+            write!(f, "{separator}{what}: {count}")?;
             separator = ", ";
         }
         if separator.is_empty() { f.write_str("nothing") } else { Ok(()) }
@@ -128,8 +128,8 @@ impl Decoder {
         }
     }
 
-    /// Takes one packet, from its IP header on, and gives the messages that it carries or completes: none for anything that
-    /// is not STUN or TURN; over UDP at most one; over TCP any number, those of earlier segments included.
+    /// Takes one packet, from its IP header on, and gives the messages that it carries or completes: none for anything
+    /// that is not STUN or TURN; over UDP at most one; over TCP any number, those of earlier segments included.
     ///
     /// The packets of one tap must come in the order in which the kernel saw them. `node` only names the tap.
     pub fn packet(&mut self, node: &str, direction: Direction, ip_packet: &[u8]) -> Vec<Packet> {
@@ -161,8 +161,8 @@ impl Decoder {
 
     fn segment(&mut self, envelope: &Envelope<'_>, segment: &Segment<'_>) -> Vec<Packet> {
         let mut packets = Vec::new();
-        // An acknowledgement concerns the other direction. Keyed by the direction at the tap as well, since a router without
-        // translation sees each segment twice, coming and going, under the same endpoints.
+        // An acknowledgement concerns the other direction. Keyed by the direction at the tap as well, since a router
+        // without translation sees each segment twice, coming and going, under the same endpoints.
         let reverse = (!envelope.outgoing(), envelope.to, envelope.from);
         let acknowledged = segment.acknowledged.zip(self.streams.get_mut(&reverse)).map(|(acknowledgement, stream)| {
             let before = stream.gaps();
@@ -188,11 +188,12 @@ impl Decoder {
         packets
     }
 
-    /// One datagram or frame, told apart by its first two bits (RFC 8656 §12.4).
+    /// One datagram or frame, told apart by its first two bits. Channel numbers end at 0x4fff since RFC 8656 §12, but
+    /// at 0x7fff in RFC 5766 §11, and clients of that time are still about (coturn's own).
     fn message(&mut self, envelope: &Envelope<'_>, payload: &[u8]) -> Option<Packet> {
         match payload.first()? {
             0x00..=0x3f => self.stun(envelope, payload),
-            0x40..=0x4f => self.channel_data(envelope, payload),
+            0x40..=0x7f => self.channel_data(envelope, payload),
             _ => None,
         }
     }

@@ -1,8 +1,8 @@
-//! A packet tap: everything that enters or leaves one network namespace, with the kernel's timestamps. Linux only; decodes
-//! nothing (see [`crate::event::decode`]) and writes nothing (see `report::pcapng`).
+//! A packet tap: everything that enters or leaves one network namespace, with the kernel's timestamps. Linux only;
+//! decodes nothing (see [`crate::event::decode`]) and writes nothing (see `report::pcapng`).
 //!
-//! An `AF_PACKET` socket needs CAP_NET_RAW in the user namespace that owns the network namespace, and stays in the network
-//! namespace in which it was opened, wherever its thread goes afterwards.
+//! An `AF_PACKET` socket needs CAP_NET_RAW in the user namespace that owns the network namespace, and stays in the
+//! network namespace in which it was opened, wherever its thread goes afterwards.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -56,8 +56,8 @@ pub struct Captured {
     pub direction: Direction,
     /// Index of the interface in its namespace; see [`Tap::interface_name`].
     pub interface: u32,
-    /// The packet from its IP header on. Checksums of packets that left a local socket may still be missing
-    /// (`report::pcapng::complete_checksum`).
+    /// The packet from its IP header on; of TCP it may be a segmentation super-packet of up to 64 KiB. Checksums of
+    /// packets that left a local socket may still be missing (`report::pcapng::complete_checksum`).
     pub bytes: Vec<u8>,
 }
 
@@ -68,10 +68,10 @@ pub fn monotonic_ns() -> io::Result<u64> {
 
 /// A tap on all interfaces of one network namespace but loopback.
 ///
-/// Loopback is left out because it is no network: each packet appears twice there, and the built-in agent's UDP to TCP shim
-/// uses it inside its node. Frames for other stations, which a bridge port sees, are left out as well; a bridge shows each
-/// forwarded packet once, as outgoing of the port that it leaves by. A router shows forwarded packets twice, coming in and
-/// going out.
+/// Loopback is left out because it is no network: each packet appears twice there, and the built-in agent's UDP to TCP
+/// shim uses it inside its node. Frames for other stations, which a bridge port sees, are left out as well; a bridge
+/// shows each forwarded packet once, as outgoing of the port that it leaves by. A router shows forwarded packets
+/// twice, coming in and going out.
 #[derive(Debug)]
 pub struct Tap {
     socket: Arc<OwnedFd>,
@@ -84,8 +84,8 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens a tap in the network namespace of the calling thread; it may be moved to another thread afterwards. Packets are
-    /// kept from this moment on, whether or not somebody reads.
+    /// Opens a tap in the network namespace of the calling thread; it may be moved to another thread afterwards.
+    /// Packets are kept from this moment on, whether or not somebody reads.
     ///
     /// # Errors
     /// `EPERM` without CAP_NET_RAW; otherwise what the kernel says to `socket` and `setsockopt`.
@@ -144,8 +144,9 @@ impl Tap {
         }
     }
 
-    /// How many packets the kernel dropped because nobody read in time, as of the packet read last. The kernel tells with the
-    /// next packet that it kept (`SO_RXQ_OVFL`), so drops after the very last one are not in it.
+    /// How many packets the kernel dropped because nobody read in time, as of the packet read last. The kernel tells
+    /// with the next packet that it kept (`SO_RXQ_OVFL`), so drops after the very last one are not in it;
+    /// PACKET_STATISTICS would show them, but takes `unsafe`.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -179,7 +180,7 @@ impl Tap {
 
 #[expect(
     deprecated,
-    reason = "the new constructor is unsafe: it asks for a descriptor that stays open, as an `OwnedFd` behind an `Arc` does"
+    reason = "the new constructor is unsafe: it asks for a descriptor that stays open, which an `OwnedFd` does"
 )]
 fn watch(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::with_interest(socket, Interest::READABLE)
@@ -235,8 +236,8 @@ fn direction(kind: u8) -> Option<Direction> {
     }
 }
 
-/// Both clocks at one moment. The kernel stamps packets with the wall clock, trials are measured on the monotonic one. NTP
-/// slews both alike, so their difference only changes when the wall clock is set.
+/// Both clocks at one moment. The kernel stamps packets with the wall clock, trials are measured on the monotonic one.
+/// NTP slews both alike, so their difference only changes when the wall clock is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Clocks {
     realtime_ns: u64,

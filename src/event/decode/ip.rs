@@ -28,6 +28,8 @@ pub(super) struct Segment<'a> {
     pub(super) sequence: u32,
     /// SYN: the payload, if any, begins one number later.
     pub(super) syn: bool,
+    /// FIN: takes one number behind the payload.
+    pub(super) fin: bool,
     /// The acknowledgement number, where ACK is set.
     pub(super) acknowledged: Option<u32>,
     pub(super) payload: &'a [u8],
@@ -79,6 +81,7 @@ fn parse_ipv4(packet: &[u8]) -> Option<Carried<'_>> {
     let segment = Segment {
         sequence: u32_at(body, 4)?,
         syn: flags & 0x02 != 0,
+        fin: flags & 0x01 != 0,
         acknowledged: if flags & 0x10 != 0 { u32_at(body, 8) } else { None },
         payload: body.get(offset..)?,
     };

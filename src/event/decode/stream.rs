@@ -20,6 +20,8 @@ pub(super) struct Stream {
     early: Vec<(u32, Vec<u8>)>,
     /// A STUN message has been seen: from now on ChannelData is credible. Without this, `HTTP` and `GET ` would be.
     framed: bool,
+    /// Where the FIN stands, once it was seen.
+    end: Option<u32>,
     gaps: u64,
 }
 
@@ -36,6 +38,9 @@ impl Stream {
             sequence = sequence.wrapping_add(1);
             *self = Stream { next: Some(sequence), gaps: self.gaps, ..Stream::default() };
         }
+        if segment.fin {
+            self.end = Some(sequence.wrapping_add(segment.payload.len() as u32));
+        }
         let mut frames = Vec::new();
         self.take(sequence, segment.payload, &mut frames);
         if self.early.len() > EARLY_SEGMENTS || self.early.iter().map(|(_, p)| p.len()).sum::<usize>() > EARLY_BYTES {
@@ -44,10 +49,15 @@ impl Stream {
         frames
     }
 
-    /// The receiver acknowledged everything before `acknowledgement`. What of it was never seen here was delivered, but the
-    /// tap missed it: it will not come again.
+    /// The receiver acknowledged everything before `acknowledgement`. What of it was never seen here was delivered,
+    /// but the tap missed it: it will not come again.
     pub(super) fn acknowledged(&mut self, acknowledgement: u32) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
+        // The number of the FIN is acknowledged, too, but there is no byte behind it.
+        let acknowledgement = match self.end {
+            Some(end) if distance(end, acknowledgement) > 0 => end,
+            _ => acknowledgement,
+        };
         if self.next.is_some_and(|next| distance(next, acknowledgement) > 0) {
             self.skip_gap(&mut frames);
         }
@@ -130,7 +140,7 @@ impl Stream {
                 None if bytes.len() < HEADER => Frame::Undecided,
                 None => Frame::None,
             },
-            Some(0x40..=0x4f) if self.framed => match u16_at(bytes, 2) {
+            Some(first) if first >> 6 == 1 && self.framed => match u16_at(bytes, 2) {
                 // Over TCP, ChannelData is padded to a multiple of four.
                 Some(length) => Frame::Length((4 + usize::from(length)).next_multiple_of(4)),
                 None => Frame::Undecided,

@@ -119,8 +119,8 @@ impl<'a> Message<'a> {
         id
     }
 
-    /// The attributes in order. After MESSAGE-INTEGRITY everything is ignored, as every receiver must (RFC 8489 §14.5, §14.6);
-    /// the integrity attribute itself is the last one given.
+    /// The attributes in order. After MESSAGE-INTEGRITY everything is ignored, as every receiver must (RFC 8489 §14.5,
+    /// §14.6); the integrity attribute itself is the last one given.
     fn attributes(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
         let bytes = self.bytes;
         let mut at = HEADER;

@@ -1,0 +1,271 @@
+//! `natlab run`: scenarios to trials, trials to events, events to a judged report.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::doctor;
+use super::exit::Exit;
+use super::interrupt::Interrupts;
+use super::output::{complain, report, stdout_colour};
+use super::progress::Progress;
+use super::store::{Store, StoreError};
+use super::load;
+use crate::event::Event;
+use crate::lab::isolate::Terminal;
+use crate::plan::Trial;
+use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
+use crate::report::{Format, Look};
+use crate::run::outer::{Next, Outer};
+use crate::run::wire::{Answer, Request};
+use crate::verdict::Verdict;
+
+/// `natlab run …`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Scenario files, or names of shipped scenarios (`natlab list` names them).
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Run only this trial (its name is in every report); may be given more than once.
+    #[arg(long, value_name = "ID")]
+    trial: Vec<String>,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Keep events, rules and the record in this directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Capture every node's packets into the output directory.
+    #[arg(long, requires = "out")]
+    pcap: bool,
+    /// Leave the lab of a trial that is not met up until Enter, and say how to enter its nodes.
+    #[arg(long)]
+    keep: bool,
+    /// Trials at a time; as many as there are processors by default.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Print nothing but what is not met.
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print every candidate and every connectivity check.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// How long a silent inner process is waited for between looks at interrupts.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs it.
+pub fn run(arguments: &Run) -> Exit {
+    let mut trials = match load::trials(&arguments.scenarios, &arguments.trial) {
+        Ok(trials) => trials,
+        Err(exit) => return exit,
+    };
+    trials.iter_mut().for_each(|t| t.capture = arguments.pcap);
+    if let Err(missing) = doctor::programs_of(&trials) {
+        complain(&missing.message, Some(&missing.remedy));
+        return Exit::Host;
+    }
+    let mut store = match arguments.out.as_deref().map(|d| Store::open(d, &trials)).transpose() {
+        Ok(store) => store,
+        Err(e) => {
+            complain(&e.to_string(), Some(e.hint()));
+            return Exit::Usage;
+        }
+    };
+    // The inner process first: until it runs, this one must have a single thread.
+    let mut outer = match Outer::start(Terminal::Detached) {
+        Ok(outer) => outer,
+        Err(e) => {
+            doctor::explain(&e);
+            return Exit::Host;
+        }
+    };
+    let host = HostInfo {
+        kernel: doctor::kernel(),
+        machine: std::env::consts::ARCH.to_owned(),
+        cpus: u32::try_from(processors()).unwrap_or(u32::MAX),
+        privileges: outer.way.describe().to_owned(),
+        privileges_reason: outer.refused.first().map(|(way, why)| format!("{} refused: {why}", way.describe())),
+    };
+    for note in &outer.ready.notes {
+        complain(note, None);
+    }
+    let mut collected = Collected::new(&trials, arguments, store.as_mut());
+    let ended = collected.all(&mut outer, trials);
+    let Collected { records, interrupted, trouble, .. } = collected;
+    let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
+    if let Err(e) = outer.end() {
+        complain(&format!("the inner process did not end: {e}"), None);
+    }
+    if let Some(e) = &trouble {
+        complain(&e.to_string(), Some(e.hint()));
+    }
+    if let Some(store) = store
+        && trouble.is_none()
+        && let Err(e) = store.finish(&record)
+    {
+        complain(&e.to_string(), Some(e.hint()));
+    }
+    let look = Look::of(stdout_colour(), terminal_width(), arguments.quiet, arguments.verbose);
+    if let Err(e) = report(&arguments.format.render(&record, &look)) {
+        complain(&format!("writing the report: {e}"), None);
+    }
+    match ended {
+        Err(bug) => {
+            complain(&bug, Some("this is a bug in natlab; the record holds what happened until then"));
+            Exit::Bug
+        }
+        Ok(()) => match record.conclusion() {
+            Conclusion::Interrupted => Exit::Interrupted,
+            Conclusion::Unmet => Exit::Unmet,
+            Conclusion::Undecided => Exit::Undecided,
+            Conclusion::Nothing => Exit::NothingSelected,
+            Conclusion::Met if trouble.is_some() => Exit::Undecided,
+            Conclusion::Met => Exit::Success,
+        },
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Columns to fill: the terminal's, or 100 where there is none.
+pub fn terminal_width() -> usize {
+    super::output::terminal_width().unwrap_or(100)
+}
+
+/// A run as it goes on.
+struct Collected<'a> {
+    store: Option<&'a mut Store>,
+    progress: Progress,
+    jobs: usize,
+    keep: bool,
+    /// Trials in the order of the report.
+    order: Vec<String>,
+    events: BTreeMap<String, Vec<Event>>,
+    records: Vec<TrialRecord>,
+    interrupted: bool,
+    /// The first thing that could not be kept; the run goes on without the store.
+    trouble: Option<StoreError>,
+}
+
+impl<'a> Collected<'a> {
+    fn new(trials: &[Trial], arguments: &Run, store: Option<&'a mut Store>) -> Self {
+        Collected {
+            store,
+            progress: Progress::new(trials.len(), arguments.quiet),
+            jobs: arguments.jobs.map_or_else(processors, usize::from),
+            keep: arguments.keep,
+            order: trials.iter().map(|t| t.id.clone()).collect(),
+            events: BTreeMap::new(),
+            records: vec![],
+            interrupted: false,
+            trouble: None,
+        }
+    }
+
+    /// Runs every trial; an `Err` is a bug: the inner process went away.
+    fn all(&mut self, outer: &mut Outer, trials: Vec<Trial>) -> Result<(), String> {
+        let interrupts = Interrupts::listen();
+        let mut waiting = VecDeque::from(trials);
+        let mut running = 0;
+        let mut cancelled = false;
+        let done = loop {
+            while running < self.jobs && !cancelled && let Some(trial) = waiting.pop_front() {
+                self.progress.begin(&trial.id);
+                let request = Request::Run { trial: Box::new(trial), keep: self.keep };
+                if let Err(e) = outer.ask(&request) {
+                    return Err(format!("asking the inner process: {e}"));
+                }
+                running += 1;
+            }
+            if running == 0 {
+                break Ok(());
+            }
+            if interrupts.count() > 0 && !cancelled {
+                cancelled = true;
+                self.interrupted = true;
+                self.progress.note("interrupted: taking the labs down (again to leave at once)");
+                if outer.ask(&Request::Cancel).is_err() {
+                    break Ok(());
+                }
+            }
+            if interrupts.count() > 1 {
+                break Ok(());
+            }
+            match outer.next(LOOK) {
+                Next::Answer(answer) => running -= usize::from(self.answer(*answer, outer)),
+                Next::Quiet => {}
+                Next::Gone(why) => break Err(format!("the inner process ended: {why}")),
+            }
+        };
+        self.progress.finish();
+        // What was cut off is judged by what is there.
+        for (_, events) in std::mem::take(&mut self.events) {
+            self.records.extend(TrialRecord::of(&events));
+        }
+        let order = &self.order;
+        self.records.sort_by_key(|r| order.iter().position(|id| *id == r.id));
+        done
+    }
+
+    /// Takes one answer; whether a trial is over by it.
+    fn answer(&mut self, answer: Answer, outer: &mut Outer) -> bool {
+        match answer {
+            Answer::Event { trial, event } => {
+                self.keep_safe(|store| store.event(&trial, &event));
+                self.progress.event(&trial, &event);
+                self.events.entry(trial).or_default().push(event);
+            }
+            Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
+            Answer::Kept { trial, path } => {
+                let met = self.events.get(&trial).and_then(|e| TrialRecord::of(e).ok()).is_some_and(|r| r.verdict == Verdict::Met);
+                if !met {
+                    self.progress.suspend(|| hold(&trial, &path, outer));
+                }
+                // An inner process that is gone is noticed at the next answer.
+                let _ = outer.ask(&Request::Release { trial });
+            }
+            Answer::Ended { trial } => {
+                self.keep_safe(|store| store.ended(&trial));
+                if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e).ok()) {
+                    self.progress.end(&trial, record.verdict);
+                    self.records.push(record);
+                }
+                return true;
+            }
+            Answer::Executed { .. } | Answer::NotExecuted { .. } => {}
+        }
+        false
+    }
+
+    fn keep_safe(&mut self, work: impl FnOnce(&mut Store) -> Result<(), StoreError>) {
+        if self.trouble.is_none()
+            && let Some(store) = self.store.as_deref_mut()
+        {
+            self.trouble = work(store).err();
+        }
+    }
+}
+
+/// Shows how to enter the nodes of a lab that is kept, until Enter.
+fn hold(trial: &str, path: &str, outer: &Outer) {
+    let mut err = std::io::stderr().lock();
+    let pid = outer.inner_pid().map_or_else(|| "PID".into(), |p| p.to_string());
+    let user = match outer.way {
+        crate::lab::isolate::Way::UserNamespace => "-U --preserve-credentials ",
+        crate::lab::isolate::Way::PlainRoot => "",
+    };
+    let _ = writeln!(
+        err,
+        "{trial}: the lab is kept up. Enter a node (ls the directory for their names) with\n  \
+         nsenter -t {pid} {user}-m -p -- nsenter --net={path}/NODE sh\nEnter takes it down."
+    );
+    let mut line = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut line);
+}

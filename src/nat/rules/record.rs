@@ -1,0 +1,177 @@
+//! After translation: what comes in is filtered, and every packet keeps alive what it used.
+
+use super::{
+    Hairpinning, Property, Rules, TRANSLATED, destination, destination_of, filter, known, not_external, source,
+    source_of, state, unknown,
+};
+use crate::nat::Mapping;
+use crate::nft::model::{Dir, DynOp, Field, Hook, Key, Proto, Rule, Step};
+
+/// Puts an element into a set, or makes it young again.
+fn update(what: &str, p: Proto, key: impl Into<Key>, value: impl Into<Key>) -> Step {
+    Step::Dynset {
+        op: DynOp::Update,
+        set: state::name(what, p),
+        key: key.into(),
+        value: value.into(),
+        once_per_second: false,
+    }
+}
+
+impl Rules<'_> {
+    /// The chains `record`, `record_…`, `out_…`, `answer_…` and `in_…`.
+    pub(super) fn record(&mut self) {
+        let invalid = [self.enters_by_wan(), Step::StateInvalid, Step::Drop];
+        let new = [self.enters_by_wan(), Step::StateNew, Step::Jump("from_wan".to_owned())];
+        let mut rules = vec![
+            Rule::new(invalid, Property::Filtering.all("nothing from outside that belongs to no session")),
+            Rule::new(new, Property::Filtering.all("sessions from outside")),
+        ];
+        for &p in self.protocols() {
+            let why = Property::Refresh.of(p, "packets keep alive what they use");
+            rules.push(Rule::new([Step::L4(p), Step::Goto(format!("record_{p}"))], why));
+        }
+        rules.push(self.nothing_untranslated());
+        self.base_chain("record", filter(Hook::Postrouting, TRANSLATED), rules);
+        for &p in self.protocols() {
+            self.record_protocol(p);
+            self.outbound_refresh(p);
+            self.answer_refresh(p);
+            self.inbound_refresh(p);
+        }
+    }
+
+    fn nothing_untranslated(&self) -> Rule {
+        let steps = [self.leaves_by_wan(), not_external(Field::Saddr), Step::Drop];
+        Rule::new(steps, Property::Isolation.all("nothing leaves untranslated"))
+    }
+
+    fn record_protocol(&mut self, p: Proto) {
+        let out =
+            [self.enters_elsewhere(), Step::Direction(Dir::Original), Step::Snatted, Step::Jump(format!("out_{p}"))];
+        let answer =
+            [self.enters_elsewhere(), Step::Direction(Dir::Reply), Step::Dnatted, Step::Jump(format!("answer_{p}"))];
+        let inbound = [self.enters_by_wan(), Step::Goto(format!("in_{p}"))];
+        let mut rules = vec![
+            Rule::new(out, Property::Refresh.of(p, "outbound")),
+            Rule::new(answer, Property::Refresh.of(p, "answer to a session from outside")),
+            Rule::new(inbound, Property::Refresh.of(p, "inbound")),
+        ];
+        if self.filtered() {
+            rules.extend(self.hairpin_filter(p));
+        }
+        rules.push(self.nothing_untranslated());
+        self.chain(format!("record_{p}"), rules);
+    }
+
+    /// Hairpinned packets pass the same filter as those from outside, on the source that they arrive with. A packet opens the
+    /// sender's own filter first, even if the receiver's stays closed, as it does on its way to anybody else.
+    fn hairpin_filter(&self, p: Proto) -> Vec<Rule> {
+        let why = Property::Hairpinning.of(p, self.filter_words());
+        match self.behavior().hairpinning {
+            Hairpinning::None => vec![],
+            Hairpinning::ExternalSource => {
+                let owned = known("owner", p, destination_of(Dir::Original));
+                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted];
+                vec![Rule::new(new.into_iter().chain([owned, self.not_permitted(p), Step::Drop]), why)]
+            }
+            Hairpinning::InternalSource => {
+                let permit = update("inside_permit", p, self.filter.key(source(p), destination(p)), vec![]);
+                let open =
+                    [self.enters_elsewhere(), Step::L4(p), Step::Direction(Dir::Original), Step::Dnatted, permit];
+                let closed = unknown("inside_permit", p, self.filter.key(destination(p), source(p)));
+                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted, closed, Step::Drop];
+                vec![
+                    Rule::new(open, Property::Hairpinning.of(p, "the inside source is permitted")),
+                    Rule::new(new, why),
+                ]
+            }
+        }
+    }
+
+    /// A tracked connection may outlive its external address (the table was replaced); it must not bring the mapping back.
+    fn only_external(&self, p: Proto) -> Rule {
+        let why = Property::Refresh.of(p, "an address that was given up is not revived");
+        Rule::new([not_external(Field::Saddr), Step::Drop], why)
+    }
+
+    /// An outbound packet in the direction of its session: its source is the external endpoint by now.
+    fn outbound_refresh(&mut self, p: Proto) {
+        let inside = source_of(Dir::Original);
+        let taken = [Step::L4(p), unknown("mapping", p, self.mapping_key()), known("owner", p, source(p)), Step::Drop];
+        let owner = update("owner", p, source(p), inside);
+        let mapping = update("mapping", p, self.mapping_key(), source(p));
+        let mut rules = vec![
+            self.only_external(p),
+            Rule::new(taken, Property::Mapping.of(p, "the mapping has ended and its port belongs to another")),
+            Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")),
+            Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, outbound")),
+        ];
+        if self.remembers_sessions(p) {
+            let begun = update("begun", p, self.mapping.key(source(p), destination_of(Dir::Original)), vec![]);
+            rules.push(Rule::new([Step::L4(p), begun], Property::Mapping.of(p, "a session begun from inside")));
+        }
+        if self.filtered() {
+            let permit = update("permit", p, self.filter.key(source(p), destination_of(Dir::Original)), vec![]);
+            rules.push(Rule::new([Step::L4(p), permit], Property::Filtering.of(p, "the remote is permitted")));
+        }
+        self.chain(format!("out_{p}"), rules);
+    }
+
+    /// An outbound packet against the direction of its session: an answer to a session from outside.
+    fn answer_refresh(&mut self, p: Proto) {
+        let inside = source_of(Dir::Reply);
+        let owner = update("owner", p, source(p), inside);
+        let mut rules = vec![
+            self.only_external(p),
+            Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")),
+        ];
+        if self.behavior().mapping == Mapping::EndpointIndependent {
+            let mapping = update("mapping", p, inside, source(p));
+            rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, by an answer")));
+        }
+        if self.filtered() {
+            let permit = update("permit", p, self.filter.key(source(p), destination_of(Dir::Reply)), vec![]);
+            rules.push(Rule::new([Step::L4(p), permit], Property::Filtering.of(p, "the remote is permitted")));
+        }
+        self.chain(format!("answer_{p}"), rules);
+    }
+
+    /// Inbound packets that got so far keep alive what they used (RFC 4787 REQ-6 allows it), whoever began the session. An
+    /// address-dependent mapping is kept alive by the remote that it was made for; of others only the owner is.
+    fn inbound_refresh(&mut self, p: Proto) {
+        let mut rules = vec![];
+        for d in [Dir::Reply, Dir::Original] {
+            let [address, _] = destination_of(d);
+            let why = Property::Refresh.of(p, "an address that was given up is not revived");
+            rules.push(Rule::new([Step::Direction(d), not_external(address), Step::Drop], why));
+        }
+        for (d, translated) in [(Dir::Reply, Step::Snatted), (Dir::Original, Step::Dnatted)] {
+            let external_end = destination_of(d);
+            let session = self.mapping.key(external_end, source(p));
+            let permission = self.filter.key(external_end, source(p));
+            let refresh_mapping = update("mapping", p, self.mapping.key(destination(p), source(p)), external_end);
+            let refresh_session = update("begun", p, session.clone(), vec![]);
+            let refresh_permission = update("permit", p, permission.clone(), vec![]);
+            // Answers are to a session that inside began; of others that must be known.
+            let if_known = |what: &str, key: Key| (d == Dir::Original).then(|| known(what, p, key));
+
+            let mut refresh = |steps: Vec<Step>, text: &str| {
+                let when = [Step::L4(p), Step::Direction(d), translated.clone()];
+                rules.push(Rule::new(when.into_iter().chain(steps), Property::Refresh.of(p, text)));
+            };
+            refresh(vec![update("owner", p, external_end, destination(p))], "the owner, inbound");
+            if self.remembers_sessions(p) {
+                let steps = if_known("begun", session).into_iter().chain([refresh_mapping, refresh_session]);
+                refresh(steps.collect(), "the mapping of a session begun from inside, inbound");
+            } else if self.behavior().mapping == Mapping::EndpointIndependent || d == Dir::Reply {
+                refresh(vec![refresh_mapping], "the mapping, inbound");
+            }
+            if self.filtered() {
+                let steps = if_known("permit", permission).into_iter().chain([refresh_permission]);
+                refresh(steps.collect(), "the permission, inbound");
+            }
+        }
+        self.chain(format!("in_{p}"), rules);
+    }
+}

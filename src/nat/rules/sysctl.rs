@@ -1,0 +1,75 @@
+//! Kernel settings of a gateway's namespace.
+
+use std::time::Duration;
+
+use crate::nat::{Filtering, Translation};
+use crate::plan::Gateway;
+
+/// A kernel setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// As `sysctl` spells it: `net.ipv4.ip_forward`.
+    pub name: &'static str,
+    /// What is written.
+    pub value: String,
+    /// When it can be written.
+    pub stage: Stage,
+    /// The file may be missing, and then the setting is not needed.
+    pub optional: bool,
+}
+
+/// When a setting can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Before interfaces are made, which inherit some of them.
+    BeforeInterfaces,
+    /// After the table is loaded: on a host where nothing tracked connections yet, loading it brings these files about.
+    AfterTable,
+}
+
+/// What a gateway's namespace needs, in order.
+pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
+    let setting = |stage, optional| move |name, value: &str| Sysctl { name, value: value.to_owned(), stage, optional };
+    let first = setting(Stage::BeforeInterfaces, false);
+    let bridge = setting(Stage::BeforeInterfaces, true);
+    let tracking = setting(Stage::AfterTable, false);
+    let b = &gateway.behavior;
+    let mut out = vec![
+        first("net.ipv4.ip_forward", "1"),
+        // New namespaces inherit these from the host. A redirect would make a client send hairpinned packets to its neighbour
+        // directly; strict reverse paths would drop what a test sends on purpose.
+        first("net.ipv4.conf.all.send_redirects", "0"),
+        first("net.ipv4.conf.default.send_redirects", "0"),
+        first("net.ipv4.conf.all.rp_filter", "0"),
+        first("net.ipv4.conf.default.rp_filter", "0"),
+        // br_netfilter would translate frames that are only bridged, and hairpinned packets would vanish.
+        bridge("net.bridge.bridge-nf-call-iptables", "0"),
+        bridge("net.bridge.bridge-nf-call-ip6tables", "0"),
+        bridge("net.bridge.bridge-nf-call-arptables", "0"),
+    ];
+    if b.translation == Translation::Napt || b.filtering != Filtering::EndpointIndependent {
+        let timeout = conntrack_timeout(b.lifetime()).to_string();
+        out.push(tracking("net.netfilter.nf_conntrack_udp_timeout", &timeout));
+        out.push(tracking("net.netfilter.nf_conntrack_udp_timeout_stream", &timeout));
+    }
+    out
+}
+
+/// In seconds. A tracked connection must not outlive its mapping, else its port could not be used again by another; and the
+/// setting knows whole seconds only. With 0 every packet begins a connection of its own and the maps decide alone; what only
+/// tracking provides is missing then: errors about a packet do not find their way inside, and `ReplyAffine` is `Strict`.
+pub(super) fn conntrack_timeout(lifetime: Duration) -> u64 {
+    if lifetime.subsec_nanos() == 0 { lifetime.as_secs() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_never_outlive_their_mappings() {
+        for (ms, seconds) in [(200, 0), (400, 0), (999, 0), (1000, 1), (1500, 0), (120_000, 120)] {
+            assert_eq!(conntrack_timeout(Duration::from_millis(ms)), seconds, "{ms} ms");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! From what was seen to what the gateway does. Pure.
+//!
+//! Silence is never taken for a behaviour by itself: a verdict of "dropped" takes the proof that the request went out
+//! and that the place the answer would have come from is alive. Everything else is undecided, with the reason.
+
+use std::net::SocketAddrV4;
+
+use super::Target;
+use crate::nat::{Filtering, Hairpinning, Mapping, Measured, Translation, UdpPolicy};
+use crate::net::is_public;
+
+/// How a plain request fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Its answer named this reflexive endpoint, and came from where it should.
+    Mapped(SocketAddrV4),
+    /// Its answer came from another place than was asked.
+    WrongSource(SocketAddrV4),
+    /// An error response.
+    Refused(u16),
+    /// Nothing came.
+    Silent,
+    /// It could not be sent.
+    NotSent(String),
+}
+
+/// How a request for an answer from elsewhere fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// The answer came from where it should.
+    Arrived,
+    /// The answer came from another place than it should.
+    WrongSource(SocketAddrV4),
+    /// An error response.
+    Refused(u16),
+    /// No answer, though this many plain requests behind it were answered.
+    Dropped {
+        /// Plain requests answered.
+        confirmations: u32,
+    },
+    /// No answer, and none to the plain requests either.
+    Silent,
+    /// It could not be sent.
+    NotSent(String),
+}
+
+/// How packets to the own external endpoints fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hairpin {
+    /// They were not sent: the question does not arise.
+    NotTried,
+    /// One arrived.
+    Arrived {
+        /// Source it bore.
+        source: SocketAddrV4,
+        /// External endpoint of its sender.
+        external: SocketAddrV4,
+        /// Inside endpoint of its sender.
+        internal: SocketAddrV4,
+    },
+    /// None arrived, though this many plain requests behind them were answered.
+    Dropped {
+        /// Plain requests answered.
+        confirmations: u32,
+    },
+    /// It cannot be told.
+    Unknown(String),
+}
+
+/// A socket and how its plain request to A1:P1 fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Own endpoint.
+    pub local: SocketAddrV4,
+    /// What the server saw.
+    pub reply: Reply,
+}
+
+/// Everything that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observations {
+    /// The server.
+    pub target: Target,
+    /// Plain requests to A1:P1, one per socket; that of mapping test I first.
+    pub primary: Vec<Seen>,
+    /// The same socket to A2:P1: mapping II.
+    pub other_address: Reply,
+    /// The same socket to A2:P2: mapping III.
+    pub alternate: Reply,
+    /// The same socket to A1:P2.
+    pub other_port: Reply,
+    /// Filtering II: answer from A2:P2 asked for.
+    pub from_alternate: Elsewhere,
+    /// Filtering III: answer from A1:P2 asked for.
+    pub from_other_port: Elsewhere,
+    /// Hairpinning.
+    pub hairpin: Hairpin,
+    /// Whether anything at all came in on any socket.
+    pub anything: bool,
+    /// How many confirmations "dropped" takes.
+    pub confirmations: u32,
+}
+
+/// What the gateway does.
+pub fn judge(seen: &Observations) -> Measured {
+    let mut measured = Measured::default();
+    evidence(seen, &mut measured.evidence);
+    if !seen.anything {
+        match seen.primary.iter().find_map(|s| if let Reply::NotSent(e) = &s.reply { Some(e) } else { None }) {
+            Some(e) => measured.undecided.push(format!("udp: requests could not be sent: {e}")),
+            None => measured.udp = Some(UdpPolicy::Blocked),
+        }
+        return measured;
+    }
+    measured.udp = Some(UdpPolicy::Allowed);
+
+    let Some((local, mapped)) = first(seen, &mut measured) else { return measured };
+    measured.translation = Some(if mapped == local { Translation::None } else { Translation::Napt });
+    decide(&mut measured.mapping, &mut measured.undecided, "mapping", mapping(seen, mapped));
+    decide(&mut measured.filtering, &mut measured.undecided, "filtering", filtering(seen));
+    decide(&mut measured.ports_preserved, &mut measured.undecided, "ports", ports_preserved(seen));
+    // Meaningful where one external endpoint stands for one inside endpoint (RFC 4787 §6).
+    if measured.translation == Some(Translation::Napt) && measured.mapping == Some(Mapping::EndpointIndependent) {
+        decide(&mut measured.hairpinning, &mut measured.undecided, "hairpinning", hairpinning(seen));
+    }
+    measured
+}
+
+fn decide<T>(axis: &mut Option<T>, undecided: &mut Vec<String>, name: &str, finding: Result<T, String>) {
+    match finding {
+        Ok(value) => *axis = Some(value),
+        Err(reason) => undecided.push(format!("{name}: {reason}")),
+    }
+}
+
+/// Mapping test I: the endpoint everything else is compared with.
+fn first(seen: &Observations, measured: &mut Measured) -> Option<(SocketAddrV4, SocketAddrV4)> {
+    let first = seen.primary.first()?;
+    let mapped = match expect(&first.reply, seen.target.primary) {
+        Ok(mapped) => mapped,
+        Err(reason) => {
+            measured.undecided.push(format!("everything: {reason}"));
+            return None;
+        }
+    };
+    // A server in a container or behind a NAT of its own sees the address of that; what it says is worthless.
+    if mapped != first.local && is_public(*seen.target.primary.ip()) && !is_public(*mapped.ip()) {
+        measured.undecided.push(format!(
+            "everything: {} says it sees the private address {mapped}, so it stands behind a NAT itself",
+            seen.target.primary
+        ));
+        return None;
+    }
+    Some((first.local, mapped))
+}
+
+/// The reflexive endpoint of a reply, or why there is none.
+fn expect(reply: &Reply, asked: SocketAddrV4) -> Result<SocketAddrV4, String> {
+    match reply {
+        Reply::Mapped(mapped) => Ok(*mapped),
+        Reply::WrongSource(from) => Err(format!("{asked} was asked and {from} answered")),
+        Reply::Refused(code) => Err(format!("{asked} refused a plain request with {code}")),
+        Reply::Silent => Err(format!("{asked} does not answer")),
+        Reply::NotSent(e) => Err(format!("a request to {asked} could not be sent: {e}")),
+    }
+}
+
+/// RFC 5780 §4.3. The fourth endpoint is not asked there; here it is, and must agree.
+fn mapping(seen: &Observations, x1: SocketAddrV4) -> Result<Mapping, String> {
+    let x2 = expect(&seen.other_address, seen.target.other_address())?;
+    let x3 = expect(&seen.alternate, seen.target.alternate)?;
+    let mapping = if x2 == x1 && x3 == x1 {
+        Mapping::EndpointIndependent
+    } else if x3 == x2 {
+        Mapping::AddressDependent
+    } else if x2 != x1 && x3 != x1 {
+        Mapping::AddressAndPortDependent
+    } else {
+        return Err(format!("{x1}, {x2} and {x3} fit no behaviour: one endpoint for two addresses, but not for all"));
+    };
+    if let Reply::Mapped(x4) = seen.other_port {
+        let agrees = match mapping {
+            Mapping::EndpointIndependent | Mapping::AddressDependent => x4 == x1,
+            Mapping::AddressAndPortDependent => x4 != x1,
+        };
+        if !agrees {
+            return Err(format!("looks {mapping}, but {x1} became {x4} towards another port of the same address"));
+        }
+    }
+    Ok(mapping)
+}
+
+/// RFC 5780 §4.4, with the proof that what did not come could have come.
+fn filtering(seen: &Observations) -> Result<Filtering, String> {
+    let second = passed(&seen.from_alternate, seen.target.alternate, &seen.alternate, seen.confirmations)?;
+    let third = passed(&seen.from_other_port, seen.target.other_port(), &seen.other_port, seen.confirmations);
+    match (second, third) {
+        // What lets a stranger in lets a stranger's other port in; only a proof of the contrary counts against it.
+        (true, Ok(false)) => Err(format!(
+            "an answer from {} passed and one from {} did not",
+            seen.target.alternate,
+            seen.target.other_port()
+        )),
+        (true, _) => Ok(Filtering::EndpointIndependent),
+        (false, Ok(true)) => Ok(Filtering::AddressDependent),
+        (false, Ok(false)) => Ok(Filtering::AddressAndPortDependent),
+        (false, Err(reason)) => Err(reason),
+    }
+}
+
+/// Whether an answer from `from` passed the filter; `control` is how a plain request to the same place fared.
+fn passed(test: &Elsewhere, from: SocketAddrV4, control: &Reply, needed: u32) -> Result<bool, String> {
+    match test {
+        Elsewhere::Arrived => Ok(true),
+        Elsewhere::WrongSource(other) => Err(format!("an answer from {from} was asked for and came from {other}")),
+        Elsewhere::Refused(code) => Err(format!("the server refused to answer from {from} with {code}")),
+        Elsewhere::NotSent(e) => Err(format!("a request for an answer from {from} could not be sent: {e}")),
+        Elsewhere::Silent => Err(format!("nothing came while an answer from {from} was awaited")),
+        Elsewhere::Dropped { confirmations } if *confirmations < needed => {
+            Err(format!("no answer from {from}, but too much was lost: {confirmations} of {needed} confirmations"))
+        }
+        Elsewhere::Dropped { .. } => match expect(control, from) {
+            Ok(_) => Ok(false),
+            Err(reason) => Err(format!("no answer from {from}, but that proves nothing: {reason}")),
+        },
+    }
+}
+
+/// RFC 4787 §4.2.1, over every socket whose endpoint is known.
+fn ports_preserved(seen: &Observations) -> Result<bool, String> {
+    let known: Vec<bool> = seen
+        .primary
+        .iter()
+        .filter_map(|s| if let Reply::Mapped(m) = &s.reply { Some(m.port() == s.local.port()) } else { None })
+        .collect();
+    match known[..] {
+        [] => Err("no socket's external port is known".to_owned()),
+        _ => Ok(known.iter().all(|kept| *kept)),
+    }
+}
+
+/// RFC 4787 §6, REQ-9.
+fn hairpinning(seen: &Observations) -> Result<Hairpinning, String> {
+    match &seen.hairpin {
+        Hairpin::NotTried => Err("it was not tried".to_owned()),
+        Hairpin::Unknown(reason) => Err(reason.clone()),
+        Hairpin::Arrived { source, external, .. } if source == external => Ok(Hairpinning::ExternalSource),
+        Hairpin::Arrived { source, internal, .. } if source == internal => Ok(Hairpinning::InternalSource),
+        Hairpin::Arrived { source, external, internal } => {
+            Err(format!("a packet of {internal}, externally {external}, arrived from {source}"))
+        }
+        Hairpin::Dropped { confirmations } if *confirmations < seen.confirmations => {
+            Err(format!("none arrived, but too much was lost: {confirmations} of {} confirmations", seen.confirmations))
+        }
+        Hairpin::Dropped { .. } => Ok(Hairpinning::None),
+    }
+}
+
+/// What was seen, in sentences.
+fn evidence(seen: &Observations, lines: &mut Vec<String>) {
+    let target = &seen.target;
+    for socket in &seen.primary {
+        lines.push(format!("{} to {}: {}", socket.local, target.primary, said(&socket.reply)));
+    }
+    if let Some(first) = seen.primary.first() {
+        let others = [
+            (target.other_address(), &seen.other_address),
+            (target.alternate, &seen.alternate),
+            (target.other_port(), &seen.other_port),
+        ];
+        for (to, reply) in others {
+            lines.push(format!("{} to {to}: {}", first.local, said(reply)));
+        }
+    }
+    for (from, test) in [(target.alternate, &seen.from_alternate), (target.other_port(), &seen.from_other_port)] {
+        let told = match test {
+            Elsewhere::Arrived => "arrived".to_owned(),
+            Elsewhere::WrongSource(other) => format!("came from {other} instead"),
+            Elsewhere::Refused(code) => format!("refused with {code}"),
+            Elsewhere::Dropped { confirmations } => {
+                format!("did not arrive, while {confirmations} answers over the open path did")
+            }
+            Elsewhere::Silent => "did not arrive, nor did anything else".to_owned(),
+            Elsewhere::NotSent(e) => format!("could not be asked for: {e}"),
+        };
+        lines.push(format!("answer of {} from {from}: {told}", target.primary));
+    }
+    match &seen.hairpin {
+        Hairpin::NotTried => {}
+        Hairpin::Arrived { source, external, internal } => {
+            lines.push(format!("hairpin: packet of {internal} (external {external}) arrived from {source}"));
+        }
+        Hairpin::Dropped { confirmations } => {
+            lines.push(format!("hairpin: no packet arrived, while {confirmations} answers over the open path did"))
+        }
+        Hairpin::Unknown(reason) => lines.push(format!("hairpin: {reason}")),
+    }
+}
+
+fn said(reply: &Reply) -> String {
+    match reply {
+        Reply::Mapped(mapped) => format!("seen as {mapped}"),
+        Reply::WrongSource(from) => format!("answered by {from}"),
+        Reply::Refused(code) => format!("refused with {code}"),
+        Reply::Silent => "no answer".to_owned(),
+        Reply::NotSent(e) => format!("not sent: {e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What the outer and the inner process say to each other: one JSON object per line each way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Direction, Event};
+use crate::plan::Trial;
+
+/// Outer to inner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Run a trial.
+    Run {
+        /// All of it.
+        trial: Box<Trial>,
+        /// Wait for `Release` with the lab still up.
+        keep: bool,
+    },
+    /// Take down a kept lab.
+    Release {
+        /// Which.
+        trial: String,
+    },
+    /// Build the lab of a trial, start its servers, and run a program in one of its nodes.
+    Exec {
+        /// All of it.
+        trial: Box<Trial>,
+        /// Node.
+        node: String,
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
+    /// End every trial now, with teardown.
+    Cancel,
+}
+
+/// Inner to outer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Something happened in a trial.
+    Event {
+        /// Which.
+        trial: String,
+        /// What.
+        event: Event,
+    },
+    /// A packet for the capture of a node.
+    Frame {
+        /// Trial.
+        trial: String,
+        /// The packet.
+        frame: Frame,
+    },
+    /// The lab of a trial is kept up; `path` is where its namespaces are pinned.
+    Kept {
+        /// Trial.
+        trial: String,
+        /// Directory, as the inner process sees it.
+        path: String,
+    },
+    /// A trial is over, its lab gone.
+    Ended {
+        /// Which.
+        trial: String,
+    },
+    /// The program of `Exec` ended.
+    Executed {
+        /// Its exit code; of a signal 128 and its number.
+        code: i32,
+    },
+    /// `Exec` was not possible.
+    NotExecuted {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A captured packet, from its IP header on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Node of the tap.
+    pub node: String,
+    /// Interface it went through.
+    pub interface: String,
+    /// Nanoseconds since 1970, by the kernel.
+    pub at_ns: u64,
+    /// Seen from the node.
+    pub direction: Direction,
+    /// Bytes.
+    pub bytes: Vec<u8>,
+}
