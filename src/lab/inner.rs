@@ -57,13 +57,18 @@ fn mounts(notes: &mut Vec<String>) -> Result<PathBuf, String> {
         .map_err(|e| format!("making mounts private: {}", e.desc()))?;
     if let Err(e) = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none) {
         // A container that masks parts of /proc refuses a new one; the old one shows the outer pid namespace.
-        notes.push(format!("/proc could not be mounted anew ({}): programs in nodes see the host's processes", e.desc()));
+        notes.push(format!(
+            "/proc could not be mounted anew ({}): programs in nodes see the host's processes",
+            e.desc()
+        ));
     }
     let place = PLACES
         .iter()
         .map(Path::new)
         .filter(|p| p.is_dir())
-        .find(|p| mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok())
+        .find(|p| {
+            mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok()
+        })
         .ok_or_else(|| format!("mounting a tmpfs over one of {}: refused", PLACES.join(", ")))?;
     let made = |e: io::Error| format!("making a file in {}: {e}", place.display());
     fs::create_dir(place.join("nodes")).map_err(made)?;
