@@ -147,7 +147,7 @@ pub struct PeerTable {
 pub enum AgentEntry {
     /// A built-in agent.
     Builtin(BuiltinAgent),
-    /// A program.
+    /// A program that speaks natlab's agent protocol on its standard input and output.
     Program(ProgramAgent),
 }
 
@@ -192,7 +192,7 @@ pub struct ProgramAgent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NatTable {
-    /// A behaviour by its usual name. Without it the axes count.
+    /// A behaviour by its usual name. Without it the axes alone count.
     #[schemars(schema_with = "preset_names")]
     pub preset: Option<String>,
     /// How long an external endpoint is reused for packets from the same inside endpoint (RFC 4787 section 4.1).
