@@ -49,9 +49,11 @@ pub struct ScenarioFile {
     /// The two peers, each in a table of its own: `[peer.NAME]`. Names of nodes have letters, digits, `.`, `_` and `-`,
     /// at most 32, and begin with a letter or a digit.
     pub peer: BTreeMap<String, PeerTable>,
-    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it.
+    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it; at most 8
+    /// stand one behind the other.
     pub nat: BTreeMap<String, NatTable>,
-    /// STUN and TURN servers, each in a table of its own: `[server.NAME]`. Every one must be given to a peer.
+    /// STUN and TURN servers, each in a table of its own: `[server.NAME]`. Every one must be given to a peer; at most
+    /// 16.
     pub server: BTreeMap<String, ServerTable>,
     /// How ICE is run, for both peers.
     pub ice: IceTable,
