@@ -18,6 +18,9 @@ pub struct Arguments {
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run scenarios and report what happened, what was expected, and why they differ.
+    #[cfg(target_os = "linux")]
+    Run(super::run::Run),
     /// List the presets.
     List,
     /// Print the nftables rules of a preset.
@@ -27,12 +30,6 @@ pub enum Command {
     /// Run a STUN or TURN server, here or anywhere else, until Ctrl-C.
     #[command(subcommand)]
     Serve(super::serve::Serve),
-    /// (temporary)
-    #[cfg(target_os = "linux")]
-    Try {
-        /// x
-        name: Vec<String>,
-    },
     /// Become a built-in ICE agent that speaks the agent protocol on stdin and stdout.
     #[command(hide = true)]
     Agent {
@@ -54,7 +51,7 @@ impl Command {
             Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
-            Command::Try { name } => super::attempt::run(&name),
+            Command::Run(run) => super::run::run(&run),
             Command::Agent { name } => super::agent::main(&name),
             #[cfg(target_os = "linux")]
             Command::Lab(lab) => super::lab::run(&lab),

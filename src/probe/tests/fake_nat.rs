@@ -1,8 +1,8 @@
 //! A NAT in user space on loopback addresses, for tests of the client without privileges.
 //!
-//! The client cannot be made to route through it, so it stands in for the server: four inner sockets, one for each of the
-//! server's. What arrives there leaves for the real server from an external socket, one per mapping; hairpinned packets arrive
-//! at external sockets themselves.
+//! The client cannot be made to route through it, so it stands in for the server: four inner sockets, one for each of
+//! the server's. What arrives there leaves for the real server from an external socket, one per mapping; hairpinned
+//! packets arrive at external sockets themselves.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,8 @@ use super::{CLIENT, Target, four_sockets, target};
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment};
 use crate::server::stun::{Endpoints, Place};
 
-/// A loopback address that no other NAT has, in this process or another: ports can only be kept where nobody else takes them.
+/// A loopback address that no other NAT has, in this process or another: ports can only be kept where nobody else
+/// takes them.
 fn external_address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
