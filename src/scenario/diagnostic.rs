@@ -110,10 +110,11 @@ fn one(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     let file = shown(&problem.file);
     let related = problem.related.as_deref().map(|(place, what)| (place.clone(), shown(what)));
 
+    // What could not be read names its file itself.
+    let alone = problem.span.is_none() && message.contains(&file);
     let title = Level::ERROR.primary_title(message.as_str());
     let mut group: Group<'_> = match problem.span.as_ref().map(|span| within(text, span)) {
-        // What could not be read names its file itself.
-        None if message.contains(file.as_str()) => Group::with_title(title),
+        None if alone => Group::with_title(title),
         None => title.element(Origin::path(file)),
         Some(span) => {
             let lines = lines_around(text, &span);
@@ -151,10 +152,18 @@ fn one(problem: &Problem, text: &str, renderer: &Renderer) -> String {
             }
         }
     };
-    if let Some(help) = help {
-        group = group.element(Level::HELP.message(help));
+    match help {
+        // Without anything to point at, help has nothing to hang on and stands by itself.
+        Some(help) if alone => {
+            let help = Group::with_title(Level::HELP.secondary_title(help));
+            format!("{}\n{}", renderer.render(&[group]), renderer.render(&[help]))
+        }
+        Some(help) => {
+            group = group.element(Level::HELP.message(help));
+            renderer.render(&[group])
+        }
+        None => renderer.render(&[group]),
     }
-    renderer.render(&[group])
 }
 
 /// The text with every byte that is not UTF-8 as `?`, so that offsets stay.
