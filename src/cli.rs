@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod args;
 pub mod exit;
+pub mod generate;
 pub mod list;
 pub mod output;
 pub mod rules;
@@ -10,6 +11,10 @@ pub mod serve;
 
 #[cfg(target_os = "linux")]
 pub mod attempt;
+#[cfg(target_os = "linux")]
+pub mod doctor;
+#[cfg(target_os = "linux")]
+pub mod exec;
 #[cfg(target_os = "linux")]
 pub mod lab;
 #[cfg(target_os = "linux")]

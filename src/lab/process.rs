@@ -1,13 +1,14 @@
 //! Processes inside a node: started on a thread that stands in its namespace, leader of a process group of their own, without
 //! any capability.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid, access};
 use tokio::process::{Child, Command};
 
 use super::namespace::Namespace;
@@ -52,6 +53,55 @@ pub fn spawn(
         command.spawn()
     });
     spawned.map_err(io::Error::other)?
+}
+
+/// What looking for a program gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It can be run.
+    Found(PathBuf),
+    /// It is there, but is no program, or not one that may be run.
+    NotExecutable(PathBuf),
+    /// It is nowhere.
+    NotFound,
+}
+
+/// Where programs are that an ordinary user's `PATH` may leave out.
+const MORE_PLACES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin"];
+
+/// The `PATH` of this process, and behind it the usual places.
+pub fn wide_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&own).chain(MORE_PLACES.map(PathBuf::from));
+    // Nothing that was split at colons has one.
+    std::env::join_paths(places).unwrap_or(own)
+}
+
+/// Looks for a program as a shell does, with `path` as its `PATH`.
+pub fn look_up(program: &str, path: Option<&OsStr>) -> Lookup {
+    let may_run = |p: &Path| p.is_file() && access(p, AccessFlags::X_OK).is_ok();
+    let judge = |p: PathBuf| match may_run(&p) {
+        true => Some(Lookup::Found(p)),
+        false if p.exists() => Some(Lookup::NotExecutable(p)),
+        false => None,
+    };
+    if program.is_empty() {
+        return Lookup::NotFound;
+    }
+    if program.contains('/') {
+        return judge(PathBuf::from(program)).unwrap_or(Lookup::NotFound);
+    }
+    let places = path.map(|p| std::env::split_paths(p).collect::<Vec<_>>()).unwrap_or_default();
+    let mut other = Lookup::NotFound;
+    for found in places.into_iter().filter_map(|place| judge(place.join(program))) {
+        match found {
+            Lookup::Found(_) => return found,
+            // A shell goes on, too, and complains about the first one only if there is no better.
+            _ if other == Lookup::NotFound => other = found,
+            _ => {}
+        }
+    }
+    other
 }
 
 /// Ends a whole process group, given its leader.
