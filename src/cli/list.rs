@@ -85,7 +85,10 @@ mod tests {
             assert!(out.lines().any(|l| l.contains(p.name) && l.contains(p.summary)), "{out}");
         }
         for s in shipped::all() {
-            assert!(out.lines().any(|l| l.split_whitespace().next() == Some(s.name) && l.len() > s.name.len() + 30), "{out}");
+            assert!(
+                out.lines().any(|l| l.split_whitespace().next() == Some(s.name) && l.len() > s.name.len() + 30),
+                "{out}"
+            );
         }
     }
 

@@ -62,17 +62,19 @@ fn mounts(notes: &mut Vec<String>) -> Result<PathBuf, String> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(|e| format!("making mounts private: {}", e.desc()))?;
-    if let Err(e) = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none) {
-        // A container that masks parts of /proc refuses a new one; the old one shows the outer pid namespace.
-        notes.push(format!("/proc could not be mounted anew ({}): programs in nodes see the host's processes", e.desc()));
-    }
-    // In a container that mounts /proc/sys read-only and refuses a new /proc, namespaces can be made, but no router.
+    // The old one shows another pid namespace, where neither this process nor its threads have the numbers they know: no
+    // namespace could be pinned through it. A container that covers parts of /proc refuses a new one to user namespaces.
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)
+        .map_err(|e| format!("mounting a /proc of its own: {}", e.desc()))?;
+    // A policy may still refuse what every router needs.
     fs::OpenOptions::new().write(true).open(SETTING).map_err(|e| format!("writing {SETTING}: {}", in_words(&e)))?;
     let place = PLACES
         .iter()
         .map(Path::new)
         .filter(|p| p.is_dir())
-        .find(|p| mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok())
+        .find(|p| {
+            mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok()
+        })
         .ok_or_else(|| format!("mounting a tmpfs over one of {}: refused", PLACES.join(", ")))?;
     let made = |e: io::Error| format!("making a file in {}: {e}", place.display());
     fs::create_dir(place.join("nodes")).map_err(made)?;

@@ -31,7 +31,7 @@ pub async fn examine(home: &Path, notes: &[String]) -> Vec<Finding> {
         }
         Err(why) => examination.note(Facility::NetworkNamespaces, Err(why)),
     }
-    examination.note(Facility::PrivateProc, private_proc(notes));
+    examination.note(Facility::PrivateProc, private_proc());
     examination.note(Facility::NameService, private_name_service(home, notes));
     examination.finish()
 }
@@ -91,12 +91,9 @@ impl Examination {
 }
 
 /// This process is the first of its pid namespace, and a `/proc` of that namespace says so.
-fn private_proc(notes: &[String]) -> Result<String, String> {
+fn private_proc() -> Result<String, String> {
     let own = fs::read_link("/proc/self").map_err(|e| format!("reading /proc/self: {e}"))?;
-    if own == Path::new("1") {
-        return Ok("mounted anew".to_owned());
-    }
-    Err(said(notes, "/proc could not").unwrap_or_else(|| "it shows the host's processes".to_owned()))
+    if own == Path::new("1") { Ok("mounted anew".to_owned()) } else { Err("it shows the host's processes".to_owned()) }
 }
 
 /// What stands in `/etc` is what was put there.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{AccessFlags, Pid, access};
 use tokio::process::{Child, Command};
 
@@ -46,13 +48,30 @@ pub fn spawn(
         Streams::Terminal => {}
     }
     let spawned = node.run(|| {
-        if streams == Streams::Piped {
-            // Other people's programs get no capability of the lab's; this thread ends with the closure.
-            caps::clear(None, caps::CapSet::Ambient).map_err(io::Error::other)?;
+        // This thread ends with the closure; what it sets, its child inherits. The way into the lab blocks the signals of the
+        // terminal, and no program expects to be started so.
+        SigSet::empty().thread_set_mask()?;
+        match streams {
+            // Other people's programs get no capability of the lab's.
+            Streams::Piped => caps::clear(None, caps::CapSet::Ambient).map_err(io::Error::other)?,
+            Streams::Terminal => own_sysfs(),
         }
         command.spawn()
     });
     spawned.map_err(io::Error::other)?
+}
+
+/// A `/sys` that shows the interfaces of this thread's network namespace: programs that list them there would see those of
+/// the host. Where it is refused they do; what asks the kernel directly is right all the same.
+fn own_sysfs() {
+    let none: Option<&str> = None;
+    let mounted = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some("sysfs"), "/sys", Some("sysfs"), flags, none)
+    });
+    if let Err(e) = mounted {
+        tracing::warn!("/sys shows the host's interfaces: {}", e.desc());
+    }
 }
 
 /// What looking for a program gives.

@@ -79,9 +79,7 @@ fn coturn_argv(server: &Server, private: &Path) -> io::Result<Vec<String>> {
     std::fs::write(&configuration, text)?;
     let mut argv = coturn::argv(&configuration);
     // Where it lies is found out once, so that what was checked before the run is what runs.
-    if let (Some(program), Lookup::Found(path)) =
-        (argv.first_mut(), look_up(coturn::PROGRAM, Some(&wide_path())))
-    {
+    if let (Some(program), Lookup::Found(path)) = (argv.first_mut(), look_up(coturn::PROGRAM, Some(&wide_path()))) {
         *program = path.display().to_string();
     }
     Ok(argv)

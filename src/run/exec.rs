@@ -13,10 +13,10 @@ use super::session::{Session, Stop, cancelled};
 use super::trial::directory_name;
 use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
+use crate::lab::conformance;
 use crate::lab::process::{self, Streams};
 use crate::lab::servers::{self, Servers};
 use crate::lab::topology::{self, Lab, LabError};
-use crate::lab::conformance;
 use crate::plan::Trial;
 
 /// From start to a server that listens.

@@ -94,7 +94,10 @@ mod tests {
         let there = program.display().to_string();
 
         let missing = check(&there, "").unwrap_err();
-        assert!(missing.message.contains("the agent of alice is") && missing.remedy.contains("directory"), "{missing:?}");
+        assert!(
+            missing.message.contains("the agent of alice is") && missing.remedy.contains("directory"),
+            "{missing:?}"
+        );
         assert!(check("agent", "").unwrap_err().remedy.contains("PATH"));
 
         write(&program, "#!/bin/sh\n").unwrap();

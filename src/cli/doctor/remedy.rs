@@ -63,17 +63,26 @@ const NO_SUCH_KERNEL: &str = "no kernel without these modules at hand";
 /// Everything that helps against `refused` ways and missing facilities; any one of them where they are for one place.
 /// `program` is natlab's own path.
 pub fn remedies(facts: &Facts, refused: &[(Way, String)], findings: &[Finding], program: &str) -> Vec<Remedy> {
-    let mut all = Vec::new();
-    if findings.is_empty() && !refused.is_empty() {
-        match facts.container.as_deref() {
-            Some(engine) => all.extend(containers(facts, engine)),
-            None => all.extend(namespaces(facts, refused, program)),
-        }
+    let missing: Vec<&Finding> =
+        findings.iter().filter(|f| matches!(f.state, State::Missing | State::Limited)).collect();
+    let nothing_works = findings.is_empty() && !refused.is_empty();
+    if !nothing_works && missing.is_empty() {
+        return vec![];
     }
-    let missing: Vec<&Finding> = findings.iter().filter(|f| matches!(f.state, State::Missing | State::Limited)).collect();
-    let missing_required = missing.iter().any(|f| f.state == State::Missing);
-    if missing_required && let Some(engine) = facts.container.as_deref() {
-        all.extend(containers(facts, engine));
+    let words: Vec<&str> = match nothing_works {
+        true => refused.iter().map(|(_, why)| why.as_str()).collect(),
+        false => missing.iter().map(|f| f.detail.as_str()).collect(),
+    };
+    // A number of namespaces is a reason of its own, whatever else there is.
+    let mut all = limits(facts, &words);
+    if !all.is_empty() {
+        return all;
+    }
+    let required = missing.iter().any(|f| f.state == State::Missing);
+    match facts.restricting_container() {
+        Some(engine) if nothing_works || required => all.extend(containers(facts, engine)),
+        None if nothing_works => all.extend(namespaces(facts, &words, program)),
+        _ => {}
     }
     all.extend(kernel(facts, &missing));
     all
@@ -84,9 +93,12 @@ fn containers(facts: &Facts, engine: &str) -> Vec<Remedy> {
     let command = |options: &str| vec![format!("{engine} run {options} IMAGE natlab run SCENARIO")];
     match engine {
         "kubernetes" => vec![
-            Remedy::here("give the container of the pod every right", vec!["securityContext: { privileged: true }".into()])
-                .at(Place::Container)
-                .untried(NO_ENGINE_AT_ALL),
+            Remedy::here(
+                "give the container of the pod every right",
+                vec!["securityContext: { privileged: true }".into()],
+            )
+            .at(Place::Container)
+            .untried(NO_ENGINE_AT_ALL),
         ],
         "podman" => vec![
             Remedy::here(
@@ -120,9 +132,19 @@ fn containers(facts: &Facts, engine: &str) -> Vec<Remedy> {
                 Remedy::here("or with every right", command("--privileged")).at(Place::Container).untried(NO_ENGINE),
             ]
         }
+        "lxc" => vec![
+            Remedy::here(
+                "let the container nest others (LXD, Incus: `incus` instead of `lxc`)",
+                vec!["lxc config set NAME security.nesting=true && lxc restart NAME".into()],
+            )
+            .at(Place::Container)
+            .untried(NO_ENGINE_AT_ALL),
+        ],
         other => vec![
             Remedy::here(
-                format!("let the container ({other}) make namespaces and mounts, and write /proc/sys; its manual says how"),
+                format!(
+                    "let the container ({other}) make namespaces and mounts, and write /proc/sys; its manual says how"
+                ),
                 vec![],
             )
             .at(Place::Container)
@@ -143,19 +165,32 @@ fn setting(assignment: &str) -> Vec<String> {
     ]
 }
 
+/// The kernel's word for a limit of namespaces that is reached (`ENOSPC`).
+const LIMIT_REACHED: &str = "No space left";
+
+/// Numbers of namespaces.
+fn limits(facts: &Facts, words: &[&str]) -> Vec<Remedy> {
+    if !words.iter().any(|w| w.contains(LIMIT_REACHED)) {
+        return vec![];
+    }
+    let forbidden = facts.forbidden_namespaces();
+    let allow = |limit: &&str| {
+        let what = format!("allow namespaces: {limit} is 0");
+        Remedy::here(what, setting(&format!("{limit}=15000")))
+    };
+    if !forbidden.is_empty() {
+        return forbidden.iter().map(allow).collect();
+    }
+    let kinds = ["user", "mnt", "net", "pid"].map(|kind| format!("sudo sysctl -w user.max_{kind}_namespaces=15000"));
+    let what = "allow more namespaces: a limit is used up (`sysctl -a | grep ^user.max_` shows them); a run needs some \
+                ten network namespaces for each trial at a time";
+    vec![Remedy::here(what, kinds.to_vec())]
+}
+
 /// What keeps this machine from making namespaces.
-fn namespaces(facts: &Facts, refused: &[(Way, String)], program: &str) -> Vec<Remedy> {
+fn namespaces(facts: &Facts, words: &[&str], program: &str) -> Vec<Remedy> {
     let ordinary = facts.uid != 0;
     let mut all = Vec::new();
-    let forbidden = facts.forbidden_namespaces();
-    for limit in &forbidden {
-        let what = format!("allow namespaces: {limit} is 0");
-        all.push(Remedy::here(what, setting(&format!("{limit}=15000"))));
-    }
-    if forbidden.is_empty() && refused.iter().any(|(_, why)| why.contains("No space left")) {
-        let used_up = "allow more namespaces: a limit is used up (`sysctl -a | grep ^user.max_` shows them all)";
-        all.push(Remedy::here(used_up, setting("user.max_user_namespaces=15000")));
-    }
     if ordinary && facts.unprivileged_userns_clone == Some(0) {
         let what = "allow user namespaces to ordinary users: kernel.unprivileged_userns_clone is 0";
         all.push(Remedy::here(what, setting("kernel.unprivileged_userns_clone=1")).untried("no such kernel at hand"));
@@ -165,7 +200,15 @@ fn namespaces(facts: &Facts, refused: &[(Way, String)], program: &str) -> Vec<Re
     }
     if facts.seccomp == Some(2) {
         let what = "start natlab without the seccomp filter it runs under; of a systemd unit that is";
-        all.push(Remedy::here(what, vec!["RestrictNamespaces=no".into(), "SystemCallFilter=".into()]).untried("no systemd at hand"));
+        all.push(
+            Remedy::here(what, vec!["RestrictNamespaces=no".into(), "SystemCallFilter=".into()])
+                .untried("no systemd at hand"),
+        );
+    }
+    if words.iter().any(|w| w.contains("/proc")) {
+        let what = "start natlab where /proc is whole and can be written; of a systemd unit that is";
+        let lines = ["ProtectKernelTunables=no", "ProtectKernelLogs=no", "ProtectProc=default", "ProcSubset=all"];
+        all.push(Remedy::here(what, lines.map(str::to_owned).to_vec()).untried("no systemd at hand"));
     }
     if !facts.user_namespaces {
         let what = "use a kernel with CONFIG_USER_NS, or natlab as root";
@@ -180,7 +223,8 @@ fn namespaces(facts: &Facts, refused: &[(Way, String)], program: &str) -> Vec<Re
         all.push(Remedy::here(what, vec![]));
     }
     if all.is_empty() || all.iter().all(|r| r.what.starts_with("or ")) {
-        let what = "look for a policy that refuses namespaces: a chroot does, and so do security modules (`dmesg` names them)";
+        let what =
+            "look for a policy that refuses namespaces: a chroot does, and so do security modules (`dmesg` names them)";
         all.insert(0, Remedy::here(what, vec![]));
     }
     all
@@ -207,11 +251,8 @@ fn apparmor(program: &str) -> Vec<Remedy> {
     vec![
         Remedy::here("allow user namespaces to this natlab alone, with an AppArmor profile", profile.to_vec())
             .untried(NO_UBUNTU),
-        Remedy::here(
-            "or allow them to every program",
-            setting("kernel.apparmor_restrict_unprivileged_userns=0"),
-        )
-        .untried(NO_UBUNTU),
+        Remedy::here("or allow them to every program", setting("kernel.apparmor_restrict_unprivileged_userns=0"))
+            .untried(NO_UBUNTU),
         Remedy::here(
             "in a job of GitHub Actions on ubuntu-24.04, one step before natlab",
             vec![format!("- run: {}", unrestrict())],
@@ -224,7 +265,9 @@ fn apparmor(program: &str) -> Vec<Remedy> {
 /// Modules that may not be loaded, or may not be there.
 fn kernel(facts: &Facts, missing: &[&Finding]) -> Vec<Remedy> {
     // A refusal for want of rights is none of the kernel's configuration.
-    let refused = |f: &&&Finding| !["not permitted", "Permission denied", "Read-only"].iter().any(|w| f.detail.contains(w));
+    let refused = |f: &&&Finding| {
+        !["not permitted", "Permission denied", "Read-only", LIMIT_REACHED].iter().any(|w| f.detail.contains(w))
+    };
     let mut modules: Vec<&str> = missing.iter().filter(refused).flat_map(|f| f.facility.modules()).copied().collect();
     let mut options: Vec<&str> = missing.iter().filter(refused).flat_map(|f| f.facility.options()).copied().collect();
     for list in [&mut modules, &mut options] {
@@ -234,16 +277,21 @@ fn kernel(facts: &Facts, missing: &[&Finding]) -> Vec<Remedy> {
     if modules.is_empty() {
         return vec![];
     }
-    let place = if facts.container.is_some() { "on the host, " } else { "" };
+    let place = if facts.restricting_container().is_some() { "on the host, " } else { "" };
     if facts.modules_disabled == Some(1) {
-        let what = format!("{place}load the kernel's modules at its start: none can be loaded now (kernel.modules_disabled is 1)");
+        let what = format!(
+            "{place}load the kernel's modules at its start: none can be loaded now (kernel.modules_disabled is 1)"
+        );
         let file = format!("printf '%s\\n' {} | sudo tee /etc/modules-load.d/natlab.conf", modules.join(" "));
         return vec![Remedy::here(what, vec![file]).untried(NO_SUCH_KERNEL)];
     }
     let load = format!("sudo modprobe -a {}", modules.join(" "));
     vec![
         Remedy::here(
-            format!("{place}load the kernel's modules; where they are missing, use a kernel with {}", options.join(", ")),
+            format!(
+                "{place}load the kernel's modules; where they are missing, use a kernel with {}",
+                options.join(", ")
+            ),
             vec![load],
         )
         .untried(NO_SUCH_KERNEL),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::super::list::wrapped;
 use super::remedy::{Place, Remedy, remedies};
 use crate::lab::isolate::Way;
 use crate::lab::preflight::{Facts, Finding, State, sufficient};
@@ -97,11 +98,19 @@ impl Diagnosis {
             out.push('\n');
         }
         let titles = self.findings.iter().map(|t| t.title.len()).max().unwrap_or(0);
-        for t in &self.findings {
+        for t in self.findings.iter().filter(|t| t.finding.state != State::Untried) {
             let state = t.finding.state;
             writeln!(out, "  {:<8} {:titles$}  {}", state.word(), t.title, t.finding.detail)?;
             if state != State::Ok {
                 writeln!(out, "  {:8} {:titles$}  needed for: {}", "", "", t.needed_for)?;
+            }
+        }
+        let untried: Vec<&str> =
+            self.findings.iter().filter(|t| t.finding.state == State::Untried).map(|t| t.title).collect();
+        if !untried.is_empty() {
+            let text = format!("{} (what they build on is missing)", untried.join(", "));
+            for (place, line) in wrapped(&text, width.saturating_sub(11)).iter().enumerate() {
+                writeln!(out, "  {:<8} {line}", if place == 0 { State::Untried.word() } else { "" })?;
             }
         }
         for (heading, place) in [
@@ -109,11 +118,14 @@ impl Diagnosis {
             ("what helps, where the container is started", Place::Container),
             ("what helps in CI", Place::Ci),
         ] {
-            let mut all = self.remedies.iter().filter(|r| r.place == place).peekable();
-            if all.peek().is_some() {
-                writeln!(out, "\n{heading}:")?;
-            }
-            all.try_for_each(|r| remedy(out, r, width))?;
+            let all: Vec<&Remedy> = self.remedies.iter().filter(|r| r.place == place).collect();
+            let Some(first) = all.first() else { continue };
+            // Said once where it holds for all.
+            let untried = first.untried.filter(|why| all.iter().all(|r| r.untried == Some(*why)));
+            let heading = untried.map_or_else(|| heading.to_owned(), |why| format!("{heading} (not tried: {why})"));
+            let heading = wrapped(&format!("{heading}:"), width).join("\n");
+            writeln!(out, "\n{heading}")?;
+            all.into_iter().try_for_each(|r| remedy(out, r, untried.is_none(), width))?;
         }
         Ok(())
     }
@@ -122,19 +134,19 @@ impl Diagnosis {
         let f = &self.facts;
         let mut parts = vec![format!("Linux {}", f.kernel)];
         parts.extend(f.distribution.clone());
-        parts.extend(f.container.as_ref().map(|c| format!("in a container ({c})")));
+        parts.extend(f.container.as_ref().map(|c| format!("in a container, by its marks ({c})")));
         parts.extend(f.ci.clone());
         parts.push(if f.uid == 0 { "as root".to_owned() } else { format!("as user {}", f.uid) });
         parts.join(", ")
     }
 }
 
-fn remedy(out: &mut String, r: &Remedy, width: usize) -> std::fmt::Result {
+fn remedy(out: &mut String, r: &Remedy, say_untried: bool, width: usize) -> std::fmt::Result {
     let mut text = r.what.clone();
-    if let Some(instead) = r.untried {
+    if let Some(instead) = r.untried.filter(|_| say_untried) {
         let _ = write!(text, " (not tried: {instead})");
     }
-    for (place, line) in super::super::list::wrapped(&text, width.saturating_sub(4)).iter().enumerate() {
+    for (place, line) in wrapped(&text, width.saturating_sub(4)).iter().enumerate() {
         writeln!(out, "  {} {line}", if place == 0 { "-" } else { " " })?;
     }
     r.lines.iter().try_for_each(|line| writeln!(out, "      {line}"))
@@ -147,7 +159,13 @@ mod tests {
     use crate::lab::preflight::Facility;
 
     fn facts() -> Facts {
-        Facts { kernel: "6.8.0".into(), distribution: Some("Debian 12".into()), uid: 1000, user_namespaces: true, ..Facts::default() }
+        Facts {
+            kernel: "6.8.0".into(),
+            distribution: Some("Debian 12".into()),
+            uid: 1000,
+            user_namespaces: true,
+            ..Facts::default()
+        }
     }
 
     fn found(state: impl Fn(Facility) -> State) -> Vec<Finding> {
@@ -160,7 +178,10 @@ mod tests {
         let d = Diagnosis::new(facts(), Some(Way::UserNamespace), &[], &found(|_| State::Ok), "/opt/natlab");
         let text = d.text(100);
         assert!(d.runs);
-        assert!(text.contains("on Linux 6.8.0, Debian 12, as user 1000\nscenarios run here (user namespace)\n"), "{text}");
+        assert!(
+            text.contains("on Linux 6.8.0, Debian 12, as user 1000\nscenarios run here (user namespace)\n"),
+            "{text}"
+        );
         assert_eq!(text.matches("\n  ok ").count(), Facility::ALL.len());
         assert!(!text.contains("helps"), "{text}");
     }
@@ -171,7 +192,10 @@ mod tests {
         let facts = Facts { uid: 0, ..facts() };
         let d = Diagnosis::new(facts, Some(Way::PlainRoot), &refused, &found(|_| State::Ok), "/opt/natlab");
         let text = d.text(100);
-        assert!(text.contains("scenarios run here (plain root)\n  refused  user namespace: No space left on device\n"), "{text}");
+        assert!(
+            text.contains("scenarios run here (plain root)\n  refused  user namespace: No space left on device\n"),
+            "{text}"
+        );
         assert!(!text.contains("helps"), "{text}");
     }
 
@@ -195,7 +219,10 @@ mod tests {
         assert_eq!(json["schema_version"], 1);
         assert_eq!((&json["runs"], &json["way"]), (&true.into(), &"user-namespace".into()));
         assert_eq!(json["findings"][3]["facility"], "bridges");
-        assert_eq!((&json["findings"][3]["state"], &json["findings"][3]["required"]), (&"limited".into(), &false.into()));
+        assert_eq!(
+            (&json["findings"][3]["state"], &json["findings"][3]["required"]),
+            (&"limited".into(), &false.into())
+        );
         assert!(d.text(100).contains("needed for: scenarios with several nodes"), "{}", d.text(100));
     }
 }

@@ -105,14 +105,14 @@ impl Facility {
             Facility::Packets => "every trial",
             Facility::Counters => "the proof that a NAT drops what it must",
             Facility::Flush => "trials that begin with a NAT as new",
-            Facility::PrivateProc => "hiding the host's processes from programs in nodes",
+            Facility::PrivateProc => "pinning namespaces, and an end that leaves no process behind",
             Facility::NameService => "look-ups that fail at once instead of after a time-out",
         }
     }
 
     /// Whether scenarios cannot run without it. Without the others they do, with less.
     pub const fn required(self) -> bool {
-        !matches!(self, Facility::Bridges | Facility::Tap | Facility::PrivateProc | Facility::NameService)
+        !matches!(self, Facility::Bridges | Facility::Tap | Facility::NameService)
     }
 
     /// Kernel modules that provide it, as `modprobe` names them.
@@ -124,7 +124,9 @@ impl Facility {
             Facility::Tracking | Facility::TrackingTimeouts => &["nf_conntrack", "nft_ct"],
             Facility::Translation => &["nft_chain_nat", "nft_nat"],
             Facility::Hashing => &["nft_hash", "nft_numgen"],
-            Facility::Nat => &["nf_tables", "nft_chain_nat", "nft_nat", "nft_ct", "nft_hash", "nft_numgen", "nft_limit"],
+            Facility::Nat => {
+                &["nf_tables", "nft_chain_nat", "nft_nat", "nft_ct", "nft_hash", "nft_numgen", "nft_limit"]
+            }
             Facility::Flush => &["nf_conntrack_netlink"],
             Facility::Tap => &["af_packet"],
             Facility::NetworkNamespaces => &["nfnetlink"],
@@ -138,13 +140,17 @@ impl Facility {
             Facility::NetworkNamespaces => &["CONFIG_NET_NS", "CONFIG_NETFILTER_NETLINK"],
             Facility::Links => &["CONFIG_VETH"],
             Facility::Bridges => &["CONFIG_BRIDGE"],
-            Facility::Rules | Facility::Counters | Facility::DynamicMaps => &["CONFIG_NF_TABLES", "CONFIG_NF_TABLES_IPV4"],
+            Facility::Rules | Facility::Counters | Facility::DynamicMaps => {
+                &["CONFIG_NF_TABLES", "CONFIG_NF_TABLES_IPV4"]
+            }
             Facility::Tracking | Facility::TrackingTimeouts => {
                 &["CONFIG_NF_CONNTRACK", "CONFIG_NF_CONNTRACK_ZONES", "CONFIG_NFT_CT"]
             }
             Facility::Translation => &["CONFIG_NF_NAT", "CONFIG_NFT_NAT"],
             Facility::Hashing => &["CONFIG_NFT_HASH", "CONFIG_NFT_NUMGEN"],
-            Facility::Nat => &["CONFIG_NFT_NAT", "CONFIG_NFT_CT", "CONFIG_NFT_HASH", "CONFIG_NFT_NUMGEN", "CONFIG_NFT_LIMIT"],
+            Facility::Nat => {
+                &["CONFIG_NFT_NAT", "CONFIG_NFT_CT", "CONFIG_NFT_HASH", "CONFIG_NFT_NUMGEN", "CONFIG_NFT_LIMIT"]
+            }
             Facility::Flush => &["CONFIG_NF_CT_NETLINK"],
             Facility::Tap => &["CONFIG_PACKET"],
             Facility::Settings | Facility::Packets | Facility::PrivateProc | Facility::NameService => &[],

@@ -48,6 +48,8 @@ pub struct Facts {
     pub seccomp: Option<u64>,
     /// Effective capabilities as bits.
     pub capabilities: Option<u64>,
+    /// AppArmor profile that natlab was started under.
+    pub apparmor_profile: Option<String>,
     /// `/proc/sys` is mounted read-only.
     pub settings_read_only: bool,
     /// Parts of `/proc` are covered, so that no new one can be mounted in a user namespace.
@@ -87,6 +89,7 @@ impl Facts {
             modules_disabled: setting("kernel.modules_disabled"),
             seccomp: field(&status, "Seccomp").and_then(|v| v.parse().ok()),
             capabilities: field(&status, "CapEff").and_then(|v| u64::from_str_radix(v, 16).ok()),
+            apparmor_profile: read("/proc/self/attr/current").and_then(|t| profile(&t)),
             settings_read_only: mount_points(&mounts).any(|(point, options)| {
                 (point == "/proc/sys" || point == "/proc") && options.split(',').any(|o| o == "ro")
             }),
@@ -100,6 +103,14 @@ impl Facts {
     /// Whether a capability is effective; false where that is not known.
     pub fn can(&self, capability: u32) -> bool {
         self.capabilities.is_some_and(|c| c >> capability & 1 == 1)
+    }
+
+    /// The container that restricts natlab. A container's marks alone restrict nothing: virtual machines made of container
+    /// images have them, too, and so have containers that were started with every right.
+    pub fn restricting_container(&self) -> Option<&str> {
+        let restricted =
+            self.seccomp == Some(2) || self.settings_read_only || self.proc_masked || self.apparmor_profile.is_some();
+        self.container.as_deref().filter(|_| restricted)
     }
 
     /// Namespace limits that are 0, as sysctl names them.
@@ -122,6 +133,12 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 fn pretty_name(os_release: &str) -> Option<String> {
     let value = os_release.lines().find_map(|l| l.strip_prefix("PRETTY_NAME="))?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|v| !v.is_empty())
+}
+
+/// The name in `docker-default (enforce)`; `None` when unconfined. Without AppArmor the file belongs to another module.
+fn profile(attribute: &str) -> Option<String> {
+    let name = attribute.trim_end_matches(['\0', '\n']).strip_suffix(" (enforce)")?;
+    Some(name.to_owned()).filter(|n| n != "unconfined")
 }
 
 fn maps_everything(uid_map: &str) -> bool {
@@ -177,7 +194,10 @@ mod tests {
                 ("/proc/self/uid_map", "         0          0 4294967295\n"),
                 ("/proc/self/status", "Name:\tnatlab\nCapEff:\t0000000000000000\nSeccomp:\t0\nSeccomp_filters:\t0\n"),
                 ("/proc/1/cgroup", "0::/init.scope\n"),
-                ("/proc/self/mountinfo", "22 27 0:21 / /proc rw,nosuid - proc proc rw\n30 22 0:9 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n"),
+                (
+                    "/proc/self/mountinfo",
+                    "22 27 0:21 / /proc rw,nosuid - proc proc rw\n30 22 0:9 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n",
+                ),
             ],
             1000,
         );
@@ -197,6 +217,7 @@ mod tests {
                 ("/proc/self/uid_map", "0 0 4294967295\n"),
                 ("/proc/self/status", "CapEff:\t00000000a80425fb\nSeccomp:\t2\nSeccomp_filters:\t1\n"),
                 ("/proc/1/cgroup", "0::/\n"),
+                ("/proc/self/attr/current", "docker-default (enforce)\n"),
                 (
                     "/proc/self/mountinfo",
                     "700 1 0:50 / /proc rw,nosuid,nodev,noexec - proc proc rw\n\
@@ -207,10 +228,17 @@ mod tests {
             0,
         );
         assert_eq!(f.container.as_deref(), Some("docker"));
-        assert_eq!(f.seccomp, Some(2));
+        assert_eq!((f.seccomp, f.apparmor_profile.as_deref()), (Some(2), Some("docker-default")));
+        assert_eq!(f.restricting_container(), Some("docker"));
         assert!(f.settings_read_only && f.proc_masked);
         // The default set of Docker: raw sockets, but neither of the two administrators.
         assert!(f.can(NET_RAW) && !f.can(SYS_ADMIN) && !f.can(NET_ADMIN));
+    }
+
+    #[test]
+    fn a_machine_made_of_a_container_image_is_not_restricted_by_one() {
+        let f = facts(&[("/.dockerenv", ""), ("/proc/self/attr/current", "unconfined\n")], 0);
+        assert_eq!((f.container.as_deref(), f.restricting_container()), (Some("docker"), None));
     }
 
     #[test]
@@ -226,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_is_named() {
-        let f = facts(&[("/proc/sys/user/max_user_namespaces", "0\n"), ("/proc/sys/user/max_net_namespaces", "5\n")], 1000);
+        let f =
+            facts(&[("/proc/sys/user/max_user_namespaces", "0\n"), ("/proc/sys/user/max_net_namespaces", "5\n")], 1000);
         assert_eq!(f.forbidden_namespaces(), ["user.max_user_namespaces"]);
     }
 
