@@ -266,7 +266,8 @@ impl<'a> Collected<'a> {
                 }
                 return true;
             }
-            Answer::Executed { .. } | Answer::NotExecuted { .. } => {}
+            // Nothing else was asked for.
+            Answer::Executing | Answer::Executed { .. } | Answer::NotExecuted { .. } | Answer::Examined { .. } => {}
         }
         false
     }
