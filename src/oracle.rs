@@ -1,5 +1,6 @@
 //! What must happen, from the NAT model alone, before anything runs. Pure; `docs/oracle.md` has the table and its sources.
 
+mod chain;
 pub mod closed_form;
 mod rule;
 mod shared;

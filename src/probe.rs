@@ -1,22 +1,22 @@
 //! The RFC 5780 client: what does the gateway in front of these sockets do?
 //!
-//! [`exchange`] sends and receives, [`judge`] draws the conclusions from what was seen and is pure. The sockets come from the
-//! caller, so that a lab can open them inside the namespace of a node.
+//! [`exchange`] sends and receives, [`judge`] draws the conclusions from what was seen and is pure. The sockets come
+//! from the caller, so that a lab can open them inside the namespace of a node.
 //!
 //! | socket | asks | for |
 //! |---|---|---|
-//! | 0 | A1:P1, then A2:P1, A2:P2 and A1:P2 | mapping I to III of RFC 5780 §4.3, and whether both alternates are alive |
+//! | 0 | A1:P1, then A2:P1, A2:P2 and A1:P2 | mapping I to III of RFC 5780 §4.3; whether both alternates are alive |
 //! | 1 | A1:P1 for an answer from A2:P2 | filtering II of §4.4 |
 //! | 2 | A1:P1 for an answer from A1:P2 | filtering III of §4.4 |
 //! | 3 | A1:P1, then the reflexive endpoint of socket 0 | hairpinning |
 //! | 4 | A2:P1 and A2:P2, only when all else is silent | whether it is UDP that is blocked, or A1 that is dead |
 //!
-//! Filtering is measured while nothing has been sent to the alternates from any socket, so that a gateway which filters per
-//! host and not per endpoint is not taken for a laxer one.
+//! Filtering is measured while nothing has been sent to the alternates from any socket, so that a gateway which
+//! filters per host and not per endpoint is not taken for a laxer one.
 //!
-//! That a packet does *not* arrive is decided by order: after each request whose answer may be dropped goes a plain one over
-//! an open path, and the server answers in order. When the second answer is there, the first one is not coming; a short grace
-//! covers what order cannot.
+//! That a packet does *not* arrive is decided by order: after each request whose answer may be dropped goes a plain
+//! one over an open path, and the server answers in order. When the second answer is there, the first one is not
+//! coming; a short grace covers what order cannot.
 
 pub mod exchange;
 pub mod judge;
@@ -71,8 +71,8 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// For labs: no losses but those that a scenario makes, round trips of milliseconds. A silent server costs 100 ms, a
-    /// dropped answer 10 ms.
+    /// For labs: no losses but those that a scenario makes, round trips of milliseconds. A silent server costs 100
+    /// ms, a dropped answer 10 ms.
     pub fn lab() -> Timing {
         Timing {
             sends: vec![Duration::ZERO, Duration::from_millis(20), Duration::from_millis(60)],

@@ -14,6 +14,8 @@ pub const VERSION: u32 = 1;
 pub const LONGEST_LINE: usize = 1 << 20;
 /// What an agent or server may print in one run, stdout and stderr together, in bytes; one that prints more is ended.
 pub const MOST_OUTPUT: u64 = 64 << 20;
+/// How many lines an agent may write to stdout in all; more is a flood as well.
+pub const MOST_LINES: u64 = 100_000;
 
 /// natlab to agent: one line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

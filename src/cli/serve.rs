@@ -301,16 +301,10 @@ mod tests {
         Line::try_parse_from(std::iter::once("serve").chain(line.split(' '))).unwrap().serve
     }
 
-    /// A port that was free a moment ago on two loopback addresses, and the next one too.
-    fn free_ports() -> u16 {
-        loop {
-            let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let Some(next) = port.checked_add(1) else { continue };
-            let free = |ip: &str, port| std::net::UdpSocket::bind((ip, port)).is_ok();
-            if free("127.0.0.1", next) && free("127.0.0.2", port) && free("127.0.0.2", next) {
-                return port;
-            }
-        }
+    /// A pair of loopback addresses that no other test has, in this process or another.
+    fn own_addresses(test: u8) -> [Ipv4Addr; 2] {
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        [2 * test, 2 * test + 1].map(|last| Ipv4Addr::new(127, 128 | high & 0x3F, low, last))
     }
 
     async fn output(line: &str, terminal: bool) -> Result<String, Failure> {
@@ -322,32 +316,33 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_reads_where_it_listens() {
-        let port = free_ports();
-        let line = format!("stun --listen 127.0.0.1 --listen 127.0.0.2 --port {port}");
+        let [one, two] = own_addresses(1);
+        let line = format!("stun --listen {one} --listen {two}");
         let out = output(&line, false).await.unwrap();
         let event: ServerEvent = serde_json::from_str(out.trim_end()).unwrap();
         let ServerEvent::Ready { server, listening } = event else { panic!("{out}") };
         assert_eq!(server, "stun");
         assert_eq!(listening.len(), 8, "four places over two transports: {listening:?}");
-        assert_eq!(listening[3], format!("udp 127.0.0.2:{}", port + 1));
+        assert_eq!(listening[3], format!("udp {two}:3479"));
     }
 
     #[tokio::test]
     async fn people_get_one_line() {
-        let line = format!("turn --listen 127.0.0.1 --port {} --user u --password p --transport tcp", free_ports());
+        let [one, _] = own_addresses(2);
+        let line = format!("turn --listen {one} --user u --password p --transport tcp");
         let out = output(&line, true).await.unwrap();
         assert_eq!(out.lines().count(), 1);
-        assert!(out.starts_with("TURN server ready on tcp 127.0.0.1:"), "{out}");
+        assert!(out.starts_with(&format!("TURN server ready on tcp {one}:3478")), "{out}");
         assert!(!out.contains("udp"));
     }
 
     #[tokio::test]
     async fn an_address_in_use_is_told_with_what_to_do() {
-        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let failure = output(&format!("stun --listen 127.0.0.1 --port {port}"), false).await.unwrap_err();
+        let [one, _] = own_addresses(3);
+        let _taken = std::net::UdpSocket::bind((one, 3478)).unwrap();
+        let failure = output(&format!("stun --listen {one}"), false).await.unwrap_err();
         assert_eq!(failure.exit(), Exit::Host);
-        assert!(failure.to_string().contains(&format!("bind udp 127.0.0.1:{port}")), "{failure}");
+        assert!(failure.to_string().contains(&format!("bind udp {one}:3478")), "{failure}");
         assert!(failure.hint().unwrap().contains("--port"));
     }
 

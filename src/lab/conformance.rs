@@ -14,7 +14,7 @@ use super::namespace::Sysctl;
 use super::topology::{self, Lab, LabError};
 use crate::event::Happened;
 use crate::nat::rules::{self, Stage};
-use crate::nat::{Filtering, Measured, UdpPolicy};
+use crate::nat::{Filtering, Hairpinning, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
 use crate::probe::{self, PORTS, Setup, Target, Timing};
@@ -26,6 +26,9 @@ const SERVER_PORTS: [u16; 2] = [3478, 3479];
 /// How long an answer may take: it costs time only where nothing answers, and a busy machine must not make a NAT look
 /// stricter than it is.
 const PATIENCE: Duration = Duration::from_millis(150);
+
+/// Packets from the own address are accepted.
+const ACCEPT_OWN: &str = "net.ipv4.conf.all.accept_local";
 
 /// Loads every gateway's rules and measures what they do; whether all are as declared. Everything is recorded.
 pub async fn verify(trial: &Trial, lab: &Lab, recorder: &Recorder) -> bool {
@@ -98,7 +101,14 @@ fn gateway<'a>(topology: &'a Topology, nat: &str) -> Result<&'a Gateway, LabErro
 fn setup(lab: &Lab, trial: &Trial, m: &Measurement) -> Result<Setup, LabError> {
     let [first, second] = trial.topology.measuring;
     let address = address_of(trial, &m.from)?;
+    // A host takes a packet from its own address for forged unless told otherwise; a NAT that hairpins with the inside source
+    // sends such ones. Nothing else is sent there while the gateways are measured.
+    let own_source = m.declared.hairpinning == Hairpinning::InternalSource;
+    let accept = Sysctl { key: ACCEPT_OWN.into(), value: "1".into(), optional: false };
     let bind = || -> std::io::Result<Vec<UdpSocket>> {
+        if own_source {
+            accept.write().map_err(std::io::Error::other)?;
+        }
         PORTS.iter().map(|port| UdpSocket::bind(SocketAddrV4::new(address, *port))).collect()
     };
     let sockets = lab.node(&m.from)?.run(bind)?;

@@ -1,12 +1,14 @@
 //! Processes inside a node: started on a thread that stands in its namespace, leader of a process group of their own, without
 //! any capability.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
@@ -61,4 +63,24 @@ pub fn end_group(leader: u32) -> io::Result<()> {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Ends whatever still lives in these nodes: programs that left their process group. How many there were.
+///
+/// Only where `/proc` shows this pid namespace ([`super::inner`]); elsewhere they end with the run.
+pub fn end_strays(nodes: &[Namespace]) -> io::Result<usize> {
+    let mut own = BTreeSet::new();
+    for node in nodes {
+        own.insert(node.file().metadata()?.ino());
+    }
+    let mut ended = 0;
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
+        // A process that ends in between has no namespace any more.
+        let Ok(namespace) = std::fs::metadata(entry.path().join("ns/net")) else { continue };
+        if own.contains(&namespace.ino()) && kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok() {
+            ended += 1;
+        }
+    }
+    Ok(ended)
 }

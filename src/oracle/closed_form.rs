@@ -5,19 +5,20 @@
 //! gathering was cut short, is tried both ways: where it changes nothing it does not matter, and where it changes the outcome
 //! there is no prediction.
 
+use super::chain::Chain;
 use super::rule::{End, Path, direct};
 use super::unknown::{Assumptions, Unknown};
 use super::{Prediction, shared};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
-use crate::nat::{Behavior, Filtering, Hairpinning, Translation, UdpPolicy};
+use crate::nat::{Behavior, Filtering, Hairpinning, Translation};
 use crate::net::Transport;
 use crate::plan::{ExpectedOutcome, Gathering};
 
 /// One side as the model sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Side {
-    /// Composite of everything in front of it.
-    pub behavior: Behavior,
+    /// Gateways between it and the Internet, innermost first; empty: a public address of its own.
+    pub gateways: Vec<Behavior>,
     /// It was given a STUN server.
     pub stun: bool,
     /// Transports of the TURN servers it was given; empty: none.
@@ -32,9 +33,9 @@ pub struct Side {
 
 impl Side {
     /// A side without servers that may use every kind of candidate.
-    pub const fn new(behavior: Behavior) -> Side {
+    pub fn new(gateways: Vec<Behavior>) -> Side {
         let policy = CandidatePolicy::All;
-        Side { behavior, stun: false, turn: Vec::new(), wrong_credentials: false, policy, ice_role: None }
+        Side { gateways, stun: false, turn: Vec::new(), wrong_credentials: false, policy, ice_role: None }
     }
 }
 
@@ -52,16 +53,12 @@ pub struct Situation {
 }
 
 /// The gateways that both sides stand behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// From the innermost common one outwards; never empty.
-    pub gateways: Vec<Behavior>,
+    /// How many, at least one: the last ones of both sides' gateways.
+    pub gateways: usize,
     /// Nodes in the network of the innermost one cannot reach each other there.
     pub isolated: bool,
-    /// Composite of the gateways between the offerer and the innermost common one; `None`: directly inside.
-    pub offerer_inner: Option<Behavior>,
-    /// Likewise for the answerer.
-    pub answerer_inner: Option<Behavior>,
 }
 
 /// What must happen.
@@ -102,7 +99,7 @@ struct Answer {
 
 fn answer(situation: &Situation, assumptions: &Assumptions) -> Answer {
     let sides = [OfferRole::Offerer, OfferRole::Answerer].map(|who| Means::of(situation, who, assumptions));
-    let path = match &situation.shared {
+    let path = match situation.shared {
         Some(shared) => shared::meet(shared, &sides, assumptions),
         None => on_the_internet(&sides),
     };
@@ -119,7 +116,7 @@ fn answer(situation: &Situation, assumptions: &Assumptions) -> Answer {
 /// What a side has to work with.
 pub(super) struct Means {
     who: OfferRole,
-    behavior: Behavior,
+    pub(super) gateways: Vec<Behavior>,
     policy: CandidatePolicy,
     /// It has a socket of its own from which it sends checks.
     pub(super) sends: bool,
@@ -135,7 +132,7 @@ impl Means {
     fn of(situation: &Situation, who: OfferRole, assumptions: &Assumptions) -> Means {
         use CandidatePolicy as P;
         let side = situation.side(who);
-        let blocked = side.behavior.udp == UdpPolicy::Blocked;
+        let blocked = Chain::of(&side.gateways).blocks_udp();
         let usable = |transport: &Transport| *transport == Transport::Tcp || !blocked;
         let accepted = !side.wrong_credentials || assumptions.grant(Unknown::Credentials(who));
         let has_relay = accepted && side.turn.iter().any(usable) && matches!(side.policy, P::All | P::Relay);
@@ -149,7 +146,7 @@ impl Means {
             situation.gathering == Gathering::Incomplete && !assumptions.grant(Unknown::CutShort) && has_host;
         Means {
             who,
-            behavior: side.behavior,
+            gateways: side.gateways.clone(),
             policy: side.policy,
             sends: has_host || has_reflexive,
             announces_host: has_host,
@@ -158,13 +155,10 @@ impl Means {
         }
     }
 
-    /// The side as others see it through `behavior`.
-    pub(super) fn end(&self, behavior: Behavior, announced: bool) -> End {
-        End { name: self.name(behavior), behavior, announced, relay: false }
-    }
-
-    fn name(&self, behavior: Behavior) -> String {
-        format!("{} ({behavior})", self.role())
+    /// Its own socket as others see it through these gateways.
+    pub(super) fn end(&self, gateways: &[Behavior], announced: bool) -> End {
+        let chain = Chain::of(gateways);
+        End { name: format!("{} ({chain})", self.role()), chain, announced, relay: false }
     }
 
     pub(super) fn role(&self) -> &'static str {
@@ -176,21 +170,21 @@ impl Means {
 
     /// Its own socket as seen from the Internet, unless nothing of it gets there.
     fn own_end(&self) -> Option<End> {
-        let public = self.behavior.translation == Translation::None;
-        let announced = self.announces_reflexive || public && self.announces_host;
-        (self.sends && self.behavior.udp == UdpPolicy::Allowed).then(|| self.end(self.behavior, announced))
+        let chain = Chain::of(&self.gateways);
+        let announced = self.announces_reflexive || self.announces_host && !chain.translates();
+        (self.sends && !chain.blocks_udp()).then(|| self.end(&self.gateways, announced))
     }
 
     /// Its relayed transport address: a host on the Internet that lets in addresses with a permission (RFC 8656 §9).
     fn relay_end(&self) -> Option<End> {
         let name = format!("the relay of {}", self.role());
-        let behavior = Behavior::public(Filtering::AddressDependent);
-        self.relay.map(|announced| End { name, behavior, announced, relay: true })
+        let chain = Chain::of(&[Behavior::public(Filtering::AddressDependent)]);
+        self.relay.map(|announced| End { name, chain, announced, relay: true })
     }
 
     /// Why it takes no part in direct paths.
     fn silent(&self) -> Option<String> {
-        if self.behavior.udp == UdpPolicy::Blocked {
+        if Chain::of(&self.gateways).blocks_udp() {
             return Some(format!("UDP is blocked in front of {}", self.role()));
         }
         (!self.sends).then(|| match self.policy {
@@ -214,7 +208,8 @@ impl Situation {
 
     /// The gateway that packets between the two sides turn around at when they are addressed to external endpoints.
     pub(super) fn hairpin(&self) -> Option<&Behavior> {
-        let owner = self.shared.as_ref()?.gateways.iter().rev().find(|g| g.translation == Translation::Napt)?;
+        let common = self.offerer.gateways.iter().rev().take(self.shared?.gateways);
+        let owner = common.filter(|g| g.translation == Translation::Napt).next()?;
         (owner.hairpinning != Hairpinning::None).then_some(owner)
     }
 }

@@ -1,116 +1,128 @@
 //! Two sides with a gateway in common: they may meet inside it, or at the external endpoints that it turns packets around at.
 
 use super::Shared;
+use super::chain::Chain;
 use super::closed_form::Means;
 use super::rule::{End, Path, direct};
 use super::unknown::{Assumptions, Unknown};
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Semantics, Translation, UdpPolicy};
+use crate::nat::{Behavior, Hairpinning, Semantics, Translation};
 
-/// A node that stands directly in the common network.
-const DIRECTLY_INSIDE: Behavior = Behavior::public(Filtering::EndpointIndependent);
+/// The place where two sides meet: each with the gateways before it, and the common ones, innermost first.
+struct Place<'a> {
+    sides: &'a [Means; 2],
+    inner: [&'a [Behavior]; 2],
+    common: &'a [Behavior],
+    isolated: bool,
+}
 
 /// The best path between two sides behind common gateways.
-pub(super) fn meet(shared: &Shared, sides: &[Means; 2], assumptions: &Assumptions) -> Path {
-    let Some(owner) = shared.gateways.iter().rposition(|g| g.translation == Translation::Napt) else {
+pub(super) fn meet(shared: Shared, sides: &[Means; 2], assumptions: &Assumptions) -> Path {
+    let split = |side: &'_ Means| side.gateways.len().saturating_sub(shared.gateways);
+    let inner = [0, 1].map(|i| &sides[i].gateways[..split(&sides[i])]);
+    let common = &sides[0].gateways[split(&sides[0])..];
+    let place = Place { sides, inner, common, isolated: shared.isolated };
+    let Some(owner) = common.iter().rposition(|g| g.translation == Translation::Napt) else {
         // Nothing translates further out, so inside is already the Internet, filters in front of it aside.
-        return inside(shared, sides, true);
+        return place.inside(true);
     };
-    match inside(shared, sides, false) {
-        Path::Open(reason) => Path::Open(reason),
-        Path::Closed(reason) => match turned_around(shared, owner, sides, assumptions) {
+    match place.inside(false) {
+        Path::Closed(reason) => match place.turned_around(owner, assumptions) {
             Path::Closed(why) => Path::Closed(format!("{reason}; {why}")),
             path => path,
         },
-        other => other,
+        path => path,
     }
 }
 
-fn inner(shared: &Shared) -> [Option<Behavior>; 2] {
-    [shared.offerer_inner, shared.answerer_inner]
-}
+impl Place<'_> {
+    /// Whether nodes of the innermost common network reach each other. In an isolated one they do where both stand behind
+    /// routers: their packets then pass the gateway instead of going to a neighbour.
+    fn reachable(&self) -> bool {
+        let routed = |inner: &&[Behavior]| !inner.is_empty() && !Chain::of(inner).translates();
+        !self.isolated || self.inner.iter().all(routed)
+    }
 
-/// Whether nodes of the innermost common network reach each other. In an isolated one they do where both stand behind
-/// routers: their packets then pass the gateway instead of going to a neighbour.
-fn reachable(shared: &Shared) -> bool {
-    let routed = |inner: Option<Behavior>| inner.is_some_and(|b| b.translation == Translation::None);
-    !shared.isolated || inner(shared).into_iter().all(routed)
-}
+    /// Inside the innermost common network, without passing its gateway. `public`: what STUN told them is an address there.
+    fn inside(&self, public: bool) -> Path {
+        if !self.reachable() {
+            return Path::Closed("both are in a network whose nodes cannot reach each other".to_owned());
+        }
+        let ends = [0, 1].map(|i| {
+            let (side, chain) = (&self.sides[i], Chain::of(self.inner[i]));
+            let announced = side.announces_host && !chain.translates() || public && side.announces_reflexive;
+            let name =
+                if self.inner[i].is_empty() { side.role().to_owned() } else { format!("{} ({chain})", side.role()) };
+            (side.sends && !chain.blocks_udp()).then_some(End { name, chain, announced, relay: false })
+        });
+        match ends {
+            [Some(a), Some(b)] => match direct(&a, &b) {
+                Path::Open(reason) => Path::Open(format!("inside the network that both are in: {reason}")),
+                Path::Closed(reason) => Path::Closed(format!("inside the network that both are in, {reason}")),
+                path => path,
+            },
+            _ => Path::Closed("inside the network that both are in, at least one side sends no checks".to_owned()),
+        }
+    }
 
-/// Inside the innermost common network, without passing its gateway.
-fn inside(shared: &Shared, sides: &[Means; 2], public: bool) -> Path {
-    if !reachable(shared) {
-        return Path::Closed("both are in a network whose nodes cannot reach each other".to_owned());
+    /// Through external endpoints of the outermost common gateway that translates.
+    fn turned_around(&self, owner: usize, assumptions: &Assumptions) -> Path {
+        let gateway = self.common[owner];
+        if let Some(side) = self.sides.iter().find(|s| !s.sends) {
+            return Path::Closed(format!("{} sends no checks", side.role()));
+        }
+        let affine = assumptions.grant(Unknown::HairpinSemantics);
+        let chains = self.inner.map(|inner| {
+            let mut gateways = [inner, &self.common[..=owner]].concat();
+            if let (true, Some(last)) = (affine, gateways.last_mut()) {
+                last.semantics = Semantics::ReplyAffine;
+            }
+            gateways
+        });
+        if chains.iter().any(|gateways| Chain::of(gateways).blocks_udp()) {
+            return Path::Closed("UDP is blocked on the way to their common NAT".to_owned());
+        }
+        match gateway.hairpinning {
+            Hairpinning::None => Path::Closed(format!(
+                "their common NAT ({gateway}) does not turn packets around to its own external endpoints (no hairpinning)"
+            )),
+            Hairpinning::ExternalSource => {
+                let [a, b] = [0, 1].map(|i| self.sides[i].end(&chains[i], self.sides[i].announces_reflexive));
+                direct(&a, &b)
+            }
+            Hairpinning::InternalSource => self.internal_source(owner),
+        }
     }
-    let ends = [0, 1].map(|i| {
-        let (side, inner) = (&sides[i], inner(shared)[i].unwrap_or(DIRECTLY_INSIDE));
-        let host = side.announces_host && inner.translation == Translation::None;
-        let usable = side.sends && inner.udp == UdpPolicy::Allowed;
-        usable.then(|| End {
-            name: side.role().to_owned(),
-            ..side.end(inner, host || public && side.announces_reflexive)
-        })
-    });
-    match ends {
-        [Some(a), Some(b)] => match direct(&a, &b) {
-            Path::Open(reason) => Path::Open(format!("both are in one network and meet there: {reason}")),
-            path => path,
-        },
-        _ => Path::Closed("inside their common network at least one side sends no checks".to_owned()),
-    }
-}
 
-/// Through external endpoints of the outermost common gateway that translates.
-fn turned_around(shared: &Shared, owner: usize, sides: &[Means; 2], assumptions: &Assumptions) -> Path {
-    let gateways = &shared.gateways[..=owner];
-    let gateway = gateways[owner];
-    let seen = inner(shared).map(|inner| inner.into_iter().chain(gateways.iter().copied()).reduce(Behavior::behind));
-    if let Some(side) = sides.iter().find(|s| !s.sends) {
-        return Path::Closed(format!("{} sends no checks", side.role()));
-    }
-    let [Some(offerer), Some(answerer)] = seen else { return Path::Closed("nothing translates".to_owned()) };
-    if [offerer, answerer].iter().any(|b| b.udp == UdpPolicy::Blocked) {
-        return Path::Closed("UDP is blocked on the way to their common NAT".to_owned());
-    }
-    let affine = assumptions.grant(Unknown::HairpinSemantics);
-    let end = |side: &Means, behavior: Behavior| {
-        let semantics = if affine { Semantics::ReplyAffine } else { behavior.semantics };
-        side.end(Behavior { semantics, ..behavior }, side.announces_reflexive)
-    };
-    match gateway.hairpinning {
-        Hairpinning::None => Path::Closed(format!(
-            "their common NAT ({gateway}) does not turn packets around to its own external endpoints (no hairpinning)"
-        )),
-        Hairpinning::ExternalSource => direct(&end(&sides[0], offerer), &end(&sides[1], answerer)),
-        Hairpinning::InternalSource => internal_source(shared, owner, sides),
-    }
-}
-
-/// A check that was turned around arrives from an endpoint that the receiver never sent to, and the answer goes there
-/// without passing the gateway: so it arrives from elsewhere than the check went, and only the checks that it provokes in
-/// turn can succeed, inside.
-fn internal_source(shared: &Shared, owner: usize, sides: &[Means; 2]) -> Path {
-    let within = inner(shared).map(|b| b.unwrap_or(DIRECTLY_INSIDE));
-    if owner > 0 {
-        if shared.gateways[..owner].iter().any(|g| g.translation == Translation::Napt) {
+    /// A check that was turned around arrives from an endpoint that the receiver never sent to, and the answer goes there
+    /// without passing the gateway: so it arrives from elsewhere than the check went, and only the checks that it provokes
+    /// in turn can succeed, inside.
+    fn internal_source(&self, owner: usize) -> Path {
+        if self.common[..owner].iter().any(|g| g.translation == Translation::Napt) {
             return Path::Closed("packets come back to the inner NAT with its own address as their source".to_owned());
         }
-        return Path::NoRule(
-            "a gateway stands between both sides and the NAT that turns their packets around".to_owned(),
-        );
+        if owner > 0 {
+            return Path::NoRule(
+                "a router stands between both sides and the NAT that turns their packets around".to_owned(),
+            );
+        }
+        if !self.sides.iter().any(|s| s.announces_reflexive) {
+            return Path::Closed("nobody knows an external endpoint of the other".to_owned());
+        }
+        let chains = self.inner.map(Chain::of);
+        if !self.reachable() || !chains.iter().all(Chain::admits_everybody) {
+            return Path::Closed(
+                "packets that their common NAT turns around keep their inside source, which the receiver never sent to"
+                    .to_owned(),
+            );
+        }
+        if chains.iter().all(Chain::has_one_endpoint) {
+            return Path::Open(
+                "packets that their common NAT turns around keep their inside source; both let it in and then meet inside"
+                    .to_owned(),
+            );
+        }
+        Path::NoRule(
+            "packets keep their inside source, and an inner NAT has several endpoints for each side".to_owned(),
+        )
     }
-    if !sides.iter().any(|s| s.announces_reflexive) {
-        return Path::Closed("nobody knows an external endpoint of the other".to_owned());
-    }
-    if !reachable(shared) || within.iter().any(|b| b.filtering != Filtering::EndpointIndependent) {
-        return Path::Closed(
-            "packets that are turned around keep their inside source, which the receiver never sent to".to_owned(),
-        );
-    }
-    if within.iter().all(|b| b.mapping == Mapping::EndpointIndependent) {
-        return Path::Open(
-            "packets that are turned around keep their inside source; both sides let it in and then meet inside"
-                .to_owned(),
-        );
-    }
-    Path::NoRule("packets keep their inside source, and an inner NAT has several endpoints for each side".to_owned())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 use super::address::Addressing;
-use super::tree::{Tree, composite};
+use super::tree::Tree;
 use super::{Peer, PlanProblem};
 use crate::nat::{Behavior, Filtering};
 use crate::net::Transport;
 use crate::oracle::{Shared, Side, Situation};
 use crate::protocol::IceServer;
-use crate::scenario::{self, Nat, Scenario};
+use crate::scenario::{self, Scenario};
 
 /// A host with a public address of its own and nothing in front of it.
 const PUBLIC: Behavior = Behavior::public(Filtering::EndpointIndependent);
@@ -74,8 +74,8 @@ pub fn situation(scenario: &Scenario, tree: &Tree<'_>, offerer: &str, answerer: 
     let peer = |name: &str| scenario.peers.iter().find(|p| p.name == name);
     let behind = |name: &str| peer(name).and_then(|p| p.behind.as_deref());
     let side = |name: &str| {
-        let behavior = tree.composite(behind(name)).unwrap_or(PUBLIC);
-        peer(name).map_or_else(|| Side::new(behavior), |p| side(scenario, p, behavior))
+        let gateways = tree.way_out(behind(name)).map(|n| n.behavior).collect();
+        peer(name).map_or_else(|| Side::new(Vec::new()), |p| side(scenario, p, gateways))
     };
     Situation {
         offerer: side(offerer),
@@ -85,11 +85,11 @@ pub fn situation(scenario: &Scenario, tree: &Tree<'_>, offerer: &str, answerer: 
     }
 }
 
-fn side(scenario: &Scenario, peer: &scenario::Peer, behavior: Behavior) -> Side {
+fn side(scenario: &Scenario, peer: &scenario::Peer, gateways: Vec<Behavior>) -> Side {
     let wrong_credentials = wrong_credentials(scenario, peer);
     let turn = peer.turn.iter().filter(|(name, _)| wrong_credentials || accepted(scenario, peer, name));
     Side {
-        behavior,
+        gateways,
         stun: !peer.stun.is_empty(),
         turn: turn.map(|(_, transport)| *transport).collect(),
         wrong_credentials,
@@ -98,20 +98,11 @@ fn side(scenario: &Scenario, peer: &scenario::Peer, behavior: Behavior) -> Side 
     }
 }
 
-/// What both stand behind, and what each has in front of it before that.
+/// What both stand behind.
 fn shared(tree: &Tree<'_>, offerer: Option<&str>, answerer: Option<&str>) -> Option<Shared> {
-    let chains = [offerer, answerer].map(|behind| tree.way_out(behind).collect::<Vec<&Nat>>());
-    let innermost = chains[0].iter().find(|n| chains[1].iter().any(|m| m.name == n.name))?;
-    let before = |chain: &[&Nat]| {
-        let inner: Vec<&Nat> = chain.iter().take_while(|n| n.name != innermost.name).copied().collect();
-        composite(inner.into_iter())
-    };
-    Some(Shared {
-        gateways: tree.way_out(Some(&innermost.name)).map(|n| n.behavior).collect(),
-        isolated: innermost.isolated,
-        offerer_inner: before(&chains[0]),
-        answerer_inner: before(&chains[1]),
-    })
+    let innermost = tree.way_out(offerer).find(|n| tree.way_out(answerer).any(|m| m.name == n.name))?;
+    let gateways = tree.way_out(Some(&innermost.name)).count();
+    Some(Shared { gateways, isolated: innermost.isolated })
 }
 
 /// What a peer says to a TURN server: its own credentials where the scenario gives it some, else the server's.

@@ -84,11 +84,6 @@ impl<'a> Tree<'a> {
 
     /// What everything from `behind` outwards does together; `None`: nothing is in front.
     pub fn composite(&self, behind: Option<&str>) -> Option<Behavior> {
-        composite(self.way_out(behind))
+        self.way_out(behind).map(|n| n.behavior).reduce(Behavior::behind)
     }
-}
-
-/// What gateways do together, innermost first; `None` of none.
-pub fn composite<'a>(innermost_first: impl Iterator<Item = &'a Nat>) -> Option<Behavior> {
-    innermost_first.map(|n| n.behavior).reduce(Behavior::behind)
 }

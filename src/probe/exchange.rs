@@ -1,7 +1,7 @@
 //! Sends the requests of a measurement and hears the answers; [`super::judge`] makes sense of them.
 //!
-//! An answer counts when its transaction id *and* its source are the expected ones. The client of the `stun` crate looks at
-//! the id alone and takes a connected socket, so it cannot be used here.
+//! An answer counts when its transaction id *and* its source are the expected ones. The client of the `stun` crate
+//! looks at the id alone and takes a connected socket, so it cannot be used here.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -280,6 +280,9 @@ impl<'a> Line<'a> {
             }
             rounds.pause().await;
         }
+        if rounds.confirmations == 0 {
+            return (plain, Elsewhere::Silent);
+        }
         let until = Instant::now() + timing.grace;
         while let Some(incoming) = self.next(until).await {
             match incoming.content {
@@ -289,8 +292,7 @@ impl<'a> Line<'a> {
                 _ => {}
             }
         }
-        let confirmations = rounds.confirmations;
-        (plain, if confirmations == 0 { Elsewhere::Silent } else { Elsewhere::Dropped { confirmations } })
+        (plain, Elsewhere::Dropped { confirmations: rounds.confirmations })
     }
 }
 
@@ -298,8 +300,8 @@ fn is_complete(replies: &[Reply]) -> bool {
     replies.iter().all(|r| matches!(r, Reply::Mapped(_) | Reply::Refused(_)))
 }
 
-/// Two sockets send to each other's external endpoints, each so opening its own filter, and then ask the server plainly: a
-/// packet that the gateway turns round is back before the server's answer.
+/// Two sockets send to each other's external endpoints, each so opening its own filter, and then ask the server
+/// plainly: a packet that the gateway turns round is back before the server's answer.
 async fn hairpin(
     a: &Line<'_>,
     external_a: SocketAddrV4,
@@ -331,22 +333,22 @@ async fn hairpin(
         }
         rounds.pause().await;
     }
+    if rounds.confirmations == 0 {
+        return Hairpin::Unknown(format!("{} fell silent", target.primary));
+    }
     let until = Instant::now() + timing.grace;
     while let Some((at_a, incoming)) = either(a, b, until).await {
         if let Some(arrived) = turned_round(at_a, &incoming, from_a, from_b, (a, external_a), (b, external_b)) {
             return arrived;
         }
     }
-    match rounds.confirmations {
-        0 => Hairpin::Unknown(format!("{} fell silent", target.primary)),
-        confirmations => Hairpin::Dropped { confirmations },
-    }
+    Hairpin::Dropped { confirmations: rounds.confirmations }
 }
 
 /// The next message at either socket, and whether it was the first one.
 async fn either(a: &Line<'_>, b: &Line<'_>, until: Instant) -> Option<(bool, Incoming)> {
-    // What was received stands in the kernel's queue until one of both is done, so that dropping the other loses nothing;
-    // the first one first, since what is turned round arrives before the answer at the second.
+    // What was received stands in the kernel's queue until one of both is done, so that dropping the other loses
+    // nothing; the first one first, since what is turned round arrives before the answer at the second.
     tokio::select! {
         biased;
         Some(incoming) = a.next(until) => Some((true, incoming)),

@@ -1,7 +1,7 @@
 //! From what was seen to what the gateway does. Pure.
 //!
-//! Silence is never taken for a behaviour by itself: a verdict of "dropped" takes the proof that the request went out and
-//! that the place the answer would have come from is alive. Everything else is undecided, with the reason.
+//! Silence is never taken for a behaviour by itself: a verdict of "dropped" takes the proof that the request went out
+//! and that the place the answer would have come from is alive. Everything else is undecided, with the reason.
 
 use std::net::SocketAddrV4;
 

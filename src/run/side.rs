@@ -17,10 +17,8 @@ use crate::event::{Happened, ProcessRole};
 use crate::lab::namespace::Namespace;
 use crate::lab::process::{self, OWN_PROGRAM, Streams};
 use crate::plan::AgentProgram;
-use crate::protocol::{Command, CommandBody, LONGEST_LINE};
+use crate::protocol::{Command, CommandBody, LONGEST_LINE, MOST_LINES, MOST_OUTPUT};
 
-/// What an agent or server may print in all before it counts as flooding.
-const FLOOD_BYTES: u64 = 16 << 20;
 /// Stderr kept in the events; the rest is only counted.
 const STDERR_LINES: usize = 500;
 /// The beginning of a line that is not the protocol.
@@ -157,11 +155,12 @@ async fn wait(
 
 async fn read_stdout(out: impl AsyncRead + Unpin, node: String, role: ProcessRole, pid: Option<u32>, to: Recorder) {
     let mut out = BufReader::new(out);
-    let mut bytes = 0;
+    let (mut bytes, mut lines) = (0, 0);
     while let Some(line) = next_line(&mut out).await {
         let length = line.length;
         bytes += length;
-        if bytes > FLOOD_BYTES || length > LONGEST_LINE as u64 {
+        lines += 1;
+        if bytes > MOST_OUTPUT || lines > MOST_LINES || length > LONGEST_LINE as u64 {
             to.record(Happened::Flood { node: node.clone(), role, bytes });
             if let Some(pid) = pid {
                 let _ = process::end_group(pid);

@@ -16,7 +16,7 @@ use crate::ice::OfferRole;
 use crate::lab::servers::Servers;
 use crate::lab::taps::Taps;
 use crate::lab::topology::{self, Lab};
-use crate::lab::{conformance, servers};
+use crate::lab::{conformance, process, servers};
 use crate::plan::Trial;
 use crate::protocol::{CommandBody, Configure, NetworkOptions, Timers};
 
@@ -70,6 +70,15 @@ pub async fn run(trial: Trial, home: &Path, answers: UnboundedSender<Answer>, mu
             }
         }
         servers.end().await;
+        match process::end_strays(lab.nodes()) {
+            Ok(0) => {}
+            Ok(n) => {
+                recorder.record(Happened::Note { text: format!("ended {n} processes that had left their group") });
+            }
+            Err(e) => {
+                recorder.record(Happened::Note { text: format!("looking for stray processes: {e}") });
+            }
+        }
         if let Err(e) = lab.remove() {
             recorder.record(Happened::Note { text: format!("teardown: {e}") });
         }

@@ -28,8 +28,8 @@ pub enum NotForCoturn {
     NoAddress(String),
 }
 
-/// The text of its configuration file. Everything it writes goes to stdout or into `directory`: without `userdb` it opens
-/// the system's own database, without `pidfile` two servers overwrite each other's.
+/// The text of its configuration file. Everything it writes goes to stdout or into `directory`: without `userdb` it
+/// opens the system's own database, without `pidfile` two servers overwrite each other's.
 ///
 /// With two addresses RFC 5780 is on by itself; the alternate port is the next one.
 ///
@@ -121,8 +121,8 @@ impl Starting {
         Starting { awaited }
     }
 
-    /// Takes a line of its output: `0: : IPv4. UDP listener opened on: 203.0.113.1:3478`, for TCP with a space before the
-    /// colon.
+    /// Takes a line of its output: `0: : IPv4. UDP listener opened on: 203.0.113.1:3478`, for TCP with a space before
+    /// the colon.
     pub fn line(&mut self, line: &str) -> Progress {
         if line.contains("Cannot bind") {
             return Progress::Failed;

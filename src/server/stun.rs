@@ -1,8 +1,8 @@
-//! A STUN server for NAT behaviour discovery (RFC 8489, RFC 5780) with up to two addresses and two ports, which answers the
-//! classic clients of RFC 3489 too.
+//! A STUN server for NAT behaviour discovery (RFC 8489, RFC 5780) with up to two addresses and two ports, which
+//! answers the classic clients of RFC 3489 too.
 //!
-//! [`answer`] decides what is answered and is pure; this file opens sockets and moves datagrams. [`serve`] takes sockets that
-//! are bound already, so that they may come from another network namespace.
+//! [`answer()`] decides what is answered and is pure; this file opens sockets and moves datagrams. [`serve`] takes
+//! sockets that are bound already, so that they may come from another network namespace.
 
 pub mod answer;
 pub mod message;
@@ -148,8 +148,8 @@ impl Sockets {
         Sockets::from_bound(udp, tcp)
     }
 
-    /// From sockets that are bound already: one UDP socket, or four in the order A1:P1, A1:P2, A2:P1, A2:P2; TCP listeners
-    /// at some or none of the same places.
+    /// From sockets that are bound already: one UDP socket, or four in the order A1:P1, A1:P2, A2:P1, A2:P2; TCP
+    /// listeners at some or none of the same places.
     ///
     /// # Errors
     /// When the UDP sockets are neither, or a socket does not know its address.

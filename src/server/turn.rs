@@ -1,7 +1,8 @@
 //! A TURN server (RFC 8656) with long-term credentials over UDP and TCP, on the `turn` crate.
 //!
-//! The crate serves UDP only, answers a retransmitted Allocate with 437, wrong credentials with 400 and requests without an
-//! allocation not at all. [`front`] stands before it and sets these right; [`udp`] and [`tcp`] carry the bytes.
+//! The crate serves UDP only, answers a retransmitted Allocate with 437, wrong credentials with 400 and requests
+//! without an allocation not at all. [`front`] stands before it and sets these right; `udp` and `tcp` carry the
+//! bytes.
 
 pub mod frame;
 pub mod front;

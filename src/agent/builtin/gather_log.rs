@@ -103,7 +103,7 @@ impl Log for GatherLog {
 #[derive(Debug, PartialEq)]
 enum Meaning {
     /// A server gave no candidate.
-    Failure(AgentEvent),
+    Failure(Box<AgentEvent>),
     /// The shim has said so in better words, or it is the shim's own doing.
     Told,
     /// About no server.
@@ -119,11 +119,11 @@ fn find(text: &str, servers: &[Named]) -> Option<Meaning> {
     // `[controlling]: …`; one of the messages lacks the space.
     let text = text.split_once("]:").filter(|_| text.starts_with('[')).map_or(text, |(_, rest)| rest.trim_start());
     let event = |server: &Named, code, message: &str| {
-        Some(Meaning::Failure(AgentEvent::CandidateError {
+        Some(Meaning::Failure(Box::new(AgentEvent::CandidateError {
             url: server.given.clone(),
             code,
             message: message.to_owned(),
-        }))
+        })))
     };
     if let Some(rest) = text.strip_prefix("could not get server reflexive address ") {
         let (_network, rest) = rest.split_once(' ')?;
@@ -193,7 +193,11 @@ mod tests {
     }
 
     fn failure(url: &str, code: u32, message: &str) -> Meaning {
-        Meaning::Failure(AgentEvent::CandidateError { url: url.to_owned(), code, message: message.to_owned() })
+        Meaning::Failure(Box::new(AgentEvent::CandidateError {
+            url: url.to_owned(),
+            code,
+            message: message.to_owned(),
+        }))
     }
 
     fn read(text: &str) -> Meaning {

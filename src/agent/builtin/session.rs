@@ -329,3 +329,14 @@ fn order(message: &str) -> Refusal {
 fn failed(error: webrtc_ice::Error) -> Refusal {
     refusal("failed", error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::LIBRARY_VERSION;
+
+    #[test]
+    fn hello_names_the_version_that_is_built_in() {
+        let pinned = format!("webrtc-ice = \"={LIBRARY_VERSION}\"");
+        assert!(include_str!("../../../Cargo.toml").contains(&pinned), "{pinned}");
+    }
+}

@@ -1,11 +1,12 @@
 //! A NAT in user space on loopback addresses, for tests of the client without privileges.
 //!
-//! The client cannot be made to route through it, so it stands in for the server: four inner sockets, one for each of the
-//! server's. What arrives there leaves for the real server from an external socket, one per mapping; hairpinned packets arrive
-//! at external sockets themselves.
+//! The client cannot be made to route through it, so it stands in for the server: four inner sockets, one for each of
+//! the server's. What arrives there leaves for the real server from an external socket, one per mapping; hairpinned
+//! packets arrive at external sockets themselves.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
@@ -14,12 +15,19 @@ use super::{CLIENT, Target, four_sockets, target};
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment};
 use crate::server::stun::{Endpoints, Place};
 
-const EXTERNAL: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 1);
+/// A loopback address that no other NAT has, in this process or another: ports can only be kept where nobody else
+/// takes them.
+fn external_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | high & 0x3F, low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 pub(super) struct FakeNat(Arc<Inner>);
 
 struct Inner {
     behavior: Behavior,
+    external_address: Ipv4Addr,
     server: Endpoints,
     stand_ins: Vec<UdpSocket>,
     mappings: Mutex<HashMap<Key, Arc<External>>>,
@@ -45,6 +53,7 @@ impl FakeNat {
         let stand_ins = four_sockets(Ipv4Addr::new(127, 0, 1, 1), Ipv4Addr::new(127, 0, 1, 2));
         let inner = Arc::new(Inner {
             behavior,
+            external_address: external_address(),
             server,
             stand_ins: stand_ins.into_iter().map(registered).collect(),
             mappings: Mutex::default(),
@@ -93,7 +102,7 @@ impl Inner {
         let made = mappings.entry(key).or_insert_with(|| {
             let port = if self.behavior.ports == PortAssignment::Preserving { inside.port() } else { 0 };
             let external = Arc::new(External {
-                socket: registered(std::net::UdpSocket::bind((EXTERNAL, port)).unwrap()),
+                socket: registered(std::net::UdpSocket::bind((self.external_address, port)).unwrap()),
                 inside,
                 sent_to: Mutex::default(),
             });

@@ -39,8 +39,8 @@ const KNOWN: [AttrType; 15] = [
     ATTR_PASSWORD,
 ];
 
-/// What is understood of RFC 3489. RESPONSE-ADDRESS is not: it would send answers to any third party, for which RFC 5389
-/// removed it.
+/// What is understood of RFC 3489. RESPONSE-ADDRESS is not: it would send answers to any third party, for which RFC
+/// 5389 removed it.
 const KNOWN_CLASSIC: [AttrType; 4] = [ATTR_CHANGE_REQUEST, ATTR_USERNAME, ATTR_PASSWORD, ATTR_MESSAGE_INTEGRITY];
 
 /// Settings of a server.
@@ -61,8 +61,8 @@ pub struct Answer {
     pub bytes: Vec<u8>,
 }
 
-/// The answer to a request that came from `source` to the socket at `at`; none for everything that deserves silence: what is
-/// no Binding request, is malformed as a message, or fails its FINGERPRINT.
+/// The answer to a request that came from `source` to the socket at `at`; none for everything that deserves silence:
+/// what is no Binding request, is malformed as a message, or fails its FINGERPRINT.
 pub fn answer(
     request: &[u8],
     source: SocketAddr,
@@ -107,16 +107,16 @@ pub fn answer(
     if let Some(other) = endpoints.at(at.opposite()) {
         response = response.with_address(ATTR_OTHER_ADDRESS, other);
     }
-    // RFC 5780 §7.6 says as long as the MTU. An answer is not made longer than the request, which of a spoofed source would
-    // be fifty times what came in; clients that look for fragments pad the request as much.
+    // RFC 5780 §7.6 says as long as the MTU. An answer is not made longer than the request, which of a spoofed source
+    // would be fifty times what came in; clients that look for fragments pad the request as much.
     if let Some(length) = request.padding() {
         response = response.with_bytes(ATTR_PADDING, &vec![0; length.next_multiple_of(4).min(LONGEST_PADDING)]);
     }
     Some(Answer { from, to, bytes: finish(response, &request, options)? })
 }
 
-/// Which attributes of a request this server does not understand: without a second address CHANGE-REQUEST is one (RFC 5780
-/// §6.1), over TCP all three that speak of single datagrams.
+/// Which attributes of a request this server does not understand: without a second address CHANGE-REQUEST is one (RFC
+/// 5780 §6.1), over TCP all three that speak of single datagrams.
 fn unknown(request: &Request, over: Transport, endpoints: &Endpoints) -> Vec<AttrType> {
     let known: Vec<AttrType> = KNOWN
         .into_iter()

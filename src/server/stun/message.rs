@@ -1,7 +1,8 @@
 //! STUN messages as bytes: what a server reads and writes, on the codec of the `stun` crate. Pure.
 //!
-//! The crate refuses messages without the magic cookie. Those of RFC 3489 have the same layout and a transaction id that is
-//! four bytes longer, so they are read with the cookie put in its place and written with the client's bytes put back.
+//! The crate refuses messages without the magic cookie. Those of RFC 3489 have the same layout and a transaction id
+//! that is four bytes longer, so they are read with the cookie put in its place and written with the client's bytes
+//! put back.
 
 use std::net::SocketAddr;
 
@@ -51,8 +52,8 @@ pub struct Change {
 }
 
 impl Request {
-    /// Reads a whole message; none for everything that gets no answer: other bytes, other methods and classes, a length that
-    /// does not fit, a wrong FINGERPRINT.
+    /// Reads a whole message; none for everything that gets no answer: other bytes, other methods and classes, a
+    /// length that does not fit, a wrong FINGERPRINT.
     pub fn decode(bytes: &[u8]) -> Option<Request> {
         if bytes.len() < HEADER || !may_begin(bytes) {
             return None;
@@ -109,7 +110,8 @@ impl Request {
         }
     }
 
-    /// RESPONSE-PORT (RFC 5780 §7.5), with its two bytes of padding counted in its length or not; none when it is absent.
+    /// RESPONSE-PORT (RFC 5780 §7.5), with its two bytes of padding counted in its length or not; none when it is
+    /// absent.
     ///
     /// # Errors
     /// When it is of another length or names port 0.

@@ -326,7 +326,8 @@ proptest! {
     fn nothing_near_a_request_makes_it_panic_and_answers_are_whole(bytes in near_stun()) {
         for endpoints in [one_address(), two_addresses()] {
             if let Some(answer) = ask_at(&bytes, Place::PRIMARY, &endpoints) {
-                prop_assert_eq!(usize::from(u16::from_be_bytes([answer.bytes[2], answer.bytes[3]])) + 20, answer.bytes.len());
+                let length = usize::from(u16::from_be_bytes([answer.bytes[2], answer.bytes[3]]));
+                prop_assert_eq!(length + 20, answer.bytes.len());
                 prop_assert_eq!(&answer.bytes[4..20], &bytes[4..20]);
                 prop_assert!(endpoints.at(answer.from).is_some(), "answers leave from sockets that there are");
                 prop_assert_eq!(answer.to.ip(), client().ip(), "and go to no third party");

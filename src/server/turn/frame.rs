@@ -15,8 +15,8 @@ pub struct Frame {
     pub message: usize,
 }
 
-/// The frame that begins with these bytes; none when neither a STUN message nor ChannelData begins so, after which nothing
-/// on the connection can be understood.
+/// The frame that begins with these bytes; none when neither a STUN message nor ChannelData begins so, after which
+/// nothing on the connection can be understood.
 pub fn begins(head: [u8; HEAD]) -> Option<Frame> {
     let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
     match head[0] >> 6 {
@@ -55,7 +55,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_frame_that_was_encoded_is_found_again(channel in 0x40u8..0x80, data in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn a_frame_that_was_encoded_is_found_again(
+            channel in 0x40u8..0x80,
+            data in prop::collection::vec(any::<u8>(), 0..600),
+        ) {
             let mut message = vec![channel, 0];
             message.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
             message.extend(&data);

@@ -1,14 +1,14 @@
-//! What stands before the `turn` crate: a state machine that looks at every message in and out and answers by itself where
-//! the crate (0.17.2) does not do what RFC 8489 and RFC 8656 say. Pure: time comes in as an argument.
+//! What stands before the `turn` crate: a state machine that looks at every message in and out and answers by itself
+//! where the crate (0.17.2) does not do what RFC 8489 and RFC 8656 say. Pure: time comes in as an argument.
 //!
-//! - A retransmitted request gets the answer of the first one (RFC 8489 §6.3.1); the crate answers an Allocate whose answer
-//!   was lost with 437, and clients then give the relay up.
+//! - A retransmitted request gets the answer of the first one (RFC 8489 §6.3.1); the crate answers an Allocate whose
+//!   answer was lost with 437, and clients then give the relay up.
 //! - Wrong credentials get 401 with REALM and NONCE (RFC 8489 §9.2.4); the crate says 400 without either.
-//! - Requests of a client without an allocation get 437 (RFC 8656 §7.2, §10.2, §12.2); the crate says nothing.
-//! - Binding requests are answered as [`crate::server::stun`] does: the crate answers those with attributes it does not know.
+//! - Requests of a client without an allocation get 437 (RFC 8656 §5); the crate says nothing.
+//! - Binding requests are answered as [`crate::server::stun`] does: the crate overlooks attributes it does not know.
 //!
-//! Known to remain: of several XOR-PEER-ADDRESS in one CreatePermission the crate installs the first only, and of a message
-//! longer than 1500 bytes it reads the beginning.
+//! Known to remain: of several XOR-PEER-ADDRESS in one CreatePermission the crate installs the first only, and of a
+//! message longer than 1500 bytes it reads the beginning.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -159,8 +159,8 @@ impl Front {
         }
     }
 
-    /// The request by which a client whose connection has ended would have given its allocation back: over TCP an allocation
-    /// does not outlive its connection (RFC 8656 §3.1), but the crate knows no connections. None when it has no allocation.
+    /// The request by which a client whose connection has ended would have given its allocation back: the 5-tuple it
+    /// belongs to (RFC 8656 §3.2) is gone for good, but the crate knows no connections. None when it has no allocation.
     /// `id` is a fresh transaction id.
     pub fn farewell(&mut self, source: SocketAddr, id: [u8; TRANSACTION_ID_SIZE]) -> Option<Vec<u8>> {
         let allocation = self.allocations.remove(&source)?;
@@ -183,8 +183,8 @@ impl Front {
         let method = message.typ.method;
         if !message.contains(ATTR_MESSAGE_INTEGRITY) {
             let challenged = method == METHOD_ALLOCATE || method == METHOD_REFRESH || allocated;
-            // The crate looks for an allocation before it asks for credentials, and is silent without one. The nonce need
-            // not be one of the crate's, since the next answer will be 437 anyway.
+            // The crate looks for an allocation before it asks for credentials, and is silent without one. The nonce
+            // need not be one of the crate's, since the next answer will be 437 anyway.
             return if challenged {
                 Examined::Pass { nonce: String::new() }
             } else {

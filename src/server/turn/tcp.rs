@@ -1,7 +1,7 @@
 //! TURN over TCP (RFC 8656 §3.1): all connections of one listener, as the `turn` crate wants its connections.
 //!
-//! Each connection has a reading and a writing task. A client that does not read loses messages, as it would over UDP, and
-//! holds up nobody else.
+//! Each connection has a reading and a writing task. A client that does not read loses messages, as it would over
+//! UDP, and holds up nobody else.
 
 use std::collections::HashMap;
 use std::io;

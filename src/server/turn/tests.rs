@@ -159,7 +159,7 @@ async fn message(stream: &mut TcpStream) -> Message {
     decode(&bytes)
 }
 
-/// RFC 8656 §3.1: an allocation ends with its connection.
+/// The 5-tuple it belongs to is gone for good.
 #[tokio::test]
 async fn the_end_of_a_connection_ends_its_allocation() {
     let (server, _, tcp) = start().await;
