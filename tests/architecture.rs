@@ -68,6 +68,9 @@ const DEVIATIONS: &[Deviation<'_>] = &[
     ("lab", "run", "`servers`, `taps` and `conformance` report through the recorder of the run they are part of"),
 ];
 
+/// Modules that may touch clock, randomness, processes, sockets and files (`.clippy.toml`).
+const SHELL: &[&str] = &["agent", "cli", "lab", "probe", "run", "server"];
+
 /// A file below `src/`: its path there, and its text.
 type File = (String, String);
 
@@ -86,6 +89,12 @@ fn files_are_short_and_named_and_say_what_they_are_for() {
 #[test]
 fn the_table_has_one_direction() {
     assert_eq!(table_problems(ALLOWED, DEVIATIONS), [""; 0]);
+}
+
+#[test]
+fn only_the_shell_is_free_of_the_bans() {
+    let problems = ban_problems(&sources(), SHELL);
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
 
 /// Every `.rs` file below `src/`, in order.
@@ -162,6 +171,26 @@ fn test_files(parsed: &[(&str, Source)]) -> Vec<Vec<String>> {
     found
 }
 
+/// Modules whose declaration in `lib.rs` lifts the bans of `.clippy.toml` although they are no shell, and places further down
+/// that lift them; there only tests may.
+fn ban_problems(files: &[File], shell: &[&str]) -> Vec<String> {
+    let lifts = |t: &source::Token| t.is_word("disallowed_methods") || t.is_word("disallowed_types");
+    let mut problems = Vec::new();
+    for (path, text) in files {
+        let tokens = Source::new(text).tokens;
+        for (i, token) in tokens.iter().enumerate().filter(|(_, t)| lifts(t)) {
+            // `#![warn(…)]` turns the lints on.
+            let is_on = tokens[..i].iter().rev().take_while(|t| !t.is_mark('#')).any(|t| t.is_word("warn"));
+            let module = tokens[i..].windows(2).take_while(|w| !w[0].is_mark(';')).find(|w| w[0].is_word("mod"));
+            let is_shell = module.is_some_and(|w| shell.iter().any(|s| w[1].is_word(s)));
+            if !is_on && !(path == "lib.rs" && is_shell) {
+                problems.push(format!("src/{path}:{}: lifts a ban of .clippy.toml outside the I/O shell", token.line));
+            }
+        }
+    }
+    problems
+}
+
 /// Rows twice, edges downwards, and deviations that are allowed anyway.
 fn table_problems(allowed: &[Row<'_>], deviations: &[Deviation<'_>]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -227,6 +256,17 @@ mod checks {
         let child = ("plan/sample/more.rs", "use crate::lab;");
         assert_eq!(check(&[parent, child], &[]), [""; 0]);
         assert_eq!(check(&[("plan.rs", "mod sample;"), child], &[]).len(), 1);
+    }
+
+    #[test]
+    fn bans_are_lifted_for_the_shell_alone() {
+        let check = |path: &str, text: &str| ban_problems(&[(path.into(), text.into())], &["lab"]).len();
+        let on = "#![warn(clippy::disallowed_methods)]\n";
+        let lift = "#[allow(clippy::disallowed_methods, reason = \"shell\")]\n";
+        assert_eq!(check("lib.rs", &format!("{on}{lift}pub mod lab;\npub mod plan;")), 0);
+        assert_eq!(check("lib.rs", &format!("{on}pub mod lab;\n{lift}pub mod plan;")), 1);
+        assert_eq!(check("plan/tree.rs", &format!("{lift}fn f() {{}}")), 1);
+        assert_eq!(check("plan/tree.rs", &format!("#[cfg(test)]\nmod tests {{ {lift} fn f() {{}} }}")), 0);
     }
 
     #[test]

@@ -161,16 +161,16 @@ fn without_tests(tokens: Vec<Token>) -> Source {
     let mut source = Source::default();
     let mut i = 0;
     while i < tokens.len() {
-        if let Some((end, inner)) = attribute(&tokens, i) {
-            if is_for_tests(&tokens[i..end]) {
-                if inner {
-                    return Source { tokens: Vec::new(), ..source };
-                }
-                let (after, module) = after_item(&tokens, end);
-                source.test_modules.extend(module);
-                i = after;
-                continue;
+        if let Some((end, inner)) = attribute(&tokens, i)
+            && is_for_tests(&tokens[i..end])
+        {
+            if inner {
+                return Source { tokens: Vec::new(), ..source };
             }
+            let (after, module) = after_item(&tokens, end);
+            source.test_modules.extend(module);
+            i = after;
+            continue;
         }
         source.tokens.push(tokens[i].clone());
         i += 1;
