@@ -6,13 +6,22 @@ pub mod exit;
 pub mod list;
 pub mod output;
 pub mod rules;
+pub mod schema;
 pub mod serve;
 
 #[cfg(target_os = "linux")]
-pub mod attempt;
+pub mod doctor;
+#[cfg(target_os = "linux")]
+pub mod interrupt;
 #[cfg(target_os = "linux")]
 pub mod lab;
 #[cfg(target_os = "linux")]
 pub mod load;
+#[cfg(target_os = "linux")]
+pub mod progress;
+#[cfg(target_os = "linux")]
+pub mod run;
+#[cfg(target_os = "linux")]
+pub mod store;
 
 pub use args::main;

@@ -12,7 +12,7 @@ use crate::net::Transport;
 pub const VERSION: u32 = 1;
 /// The longest line either side may send, in bytes.
 pub const LONGEST_LINE: usize = 1 << 20;
-/// What an agent or server may print in one run, stdout and stderr together, in bytes; one that prints more is ended.
+/// What an agent or server may print to stdout in one trial, in bytes; one that prints more is ended.
 pub const MOST_OUTPUT: u64 = 64 << 20;
 /// How many lines an agent may write to stdout in all; more is a flood as well.
 pub const MOST_LINES: u64 = 100_000;

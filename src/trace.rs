@@ -54,6 +54,10 @@ pub struct Trace {
     pub lab: LabTrace,
     /// When the offerer was told to offer: zero of every time that is reported.
     pub offered: Option<Moment>,
+    /// How many events there were.
+    pub events: u64,
+    /// The latest time of all of them.
+    pub last_us: u64,
     /// Addresses of TURN servers: whatever else has one of them is a relayed transport address.
     relays: BTreeSet<IpAddr>,
 }
@@ -72,6 +76,8 @@ impl Trace {
             answerer: AgentTrace::new(&trial.answerer, OfferRole::Answerer),
             lab: LabTrace::default(),
             offered: None,
+            events: 0,
+            last_us: 0,
             relays: turn.flat_map(|s| s.addresses.iter().map(|a| IpAddr::V4(*a))).collect(),
         }
     }
@@ -89,6 +95,8 @@ impl Trace {
     /// Takes the next event.
     pub fn push(&mut self, event: &Event) {
         let at = Moment { event: event.seq, t_us: event.t_us };
+        self.events += 1;
+        self.last_us = self.last_us.max(event.t_us);
         match &event.what {
             Happened::Told { node, message } => {
                 let offers = self.side_mut(node).is_some_and(|agent| agent.told(message, at));

@@ -18,19 +18,18 @@ pub struct Arguments {
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run scenarios and report what happened, what was expected, and why they differ.
+    #[cfg(target_os = "linux")]
+    Run(super::run::Run),
     /// List the presets.
     List,
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
+    /// Print the JSON Schema of scenario files, with which editors complete and check them.
+    Schema(super::schema::Options),
     /// Run a STUN or TURN server, here or anywhere else, until Ctrl-C.
     #[command(subcommand)]
     Serve(super::serve::Serve),
-    /// (temporary)
-    #[cfg(target_os = "linux")]
-    Try {
-        /// x
-        name: Vec<String>,
-    },
     /// Become a built-in ICE agent that speaks the agent protocol on stdin and stdout.
     #[command(hide = true)]
     Agent {
@@ -49,9 +48,10 @@ impl Command {
         match self {
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
+            Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
-            Command::Try { name } => super::attempt::run(&name),
+            Command::Run(run) => super::run::run(&run),
             Command::Agent { name } => super::agent::main(&name),
             #[cfg(target_os = "linux")]
             Command::Lab(lab) => super::lab::run(&lab),

@@ -17,7 +17,7 @@ use super::load;
 use crate::event::Event;
 use crate::lab::isolate::Terminal;
 use crate::plan::Trial;
-use crate::record::{Conclusion, Host, Record, TrialRecord};
+use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
 use crate::report::{Format, Look};
 use crate::run::outer::{Next, Outer};
 use crate::run::wire::{Answer, Request};
@@ -84,16 +84,20 @@ pub fn run(arguments: &Run) -> Exit {
             return Exit::Host;
         }
     };
-    let host = Host {
+    let host = HostInfo {
         kernel: doctor::kernel(),
-        way: outer.way.describe().to_owned(),
-        refused: outer.refused.iter().map(|(way, why)| format!("{}: {why}", way.describe())).collect(),
-        notes: outer.ready.notes.clone(),
+        machine: std::env::consts::ARCH.to_owned(),
+        cpus: u32::try_from(processors()).unwrap_or(u32::MAX),
+        privileges: outer.way.describe().to_owned(),
+        privileges_reason: outer.refused.first().map(|(way, why)| format!("{} refused: {why}", way.describe())),
     };
+    for note in &outer.ready.notes {
+        complain(note, None);
+    }
     let mut collected = Collected::new(&trials, arguments, store.as_mut());
     let ended = collected.all(&mut outer, trials);
     let Collected { records, interrupted, trouble, .. } = collected;
-    let record = Record::new(host, records, interrupted);
+    let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
     }
@@ -119,10 +123,15 @@ pub fn run(arguments: &Run) -> Exit {
             Conclusion::Interrupted => Exit::Interrupted,
             Conclusion::Unmet => Exit::Unmet,
             Conclusion::Undecided => Exit::Undecided,
+            Conclusion::Nothing => Exit::NothingSelected,
             Conclusion::Met if trouble.is_some() => Exit::Undecided,
             Conclusion::Met => Exit::Success,
         },
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Columns to fill: the terminal's, or 100 where there is none.
@@ -147,11 +156,10 @@ struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     fn new(trials: &[Trial], arguments: &Run, store: Option<&'a mut Store>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Collected {
             store,
             progress: Progress::new(trials.len(), arguments.quiet),
-            jobs: arguments.jobs.map_or(processors, usize::from),
+            jobs: arguments.jobs.map_or_else(processors, usize::from),
             keep: arguments.keep,
             order: trials.iter().map(|t| t.id.clone()).collect(),
             events: BTreeMap::new(),
@@ -216,7 +224,7 @@ impl<'a> Collected<'a> {
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
             Answer::Kept { trial, path } => {
-                let met = self.events.get(&trial).and_then(|e| TrialRecord::of(e)).is_some_and(|r| r.verdict == Verdict::Met);
+                let met = self.events.get(&trial).and_then(|e| TrialRecord::of(e).ok()).is_some_and(|r| r.verdict == Verdict::Met);
                 if !met {
                     self.progress.suspend(|| hold(&trial, &path, outer));
                 }
@@ -225,7 +233,7 @@ impl<'a> Collected<'a> {
             }
             Answer::Ended { trial } => {
                 self.keep_safe(|store| store.ended(&trial));
-                if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e)) {
+                if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e).ok()) {
                     self.progress.end(&trial, record.verdict);
                     self.records.push(record);
                 }

@@ -117,7 +117,14 @@ impl Store {
     pub fn frame(&mut self, trial: &str, frame: &Frame) -> Result<(), StoreError> {
         let Some(kept) = self.trials.get_mut(trial) else { return Ok(()) };
         let Some(capture) = kept.captures.get_mut(&frame.node) else { return Ok(()) };
-        capture.packet(frame.at_ns, frame.direction, &frame.bytes).map_err(failed("write to", &kept.directory))
+        let packet = pcapng::Record {
+            interface: &frame.interface,
+            realtime_ns: frame.at_ns,
+            direction: frame.direction,
+            bytes: &frame.bytes,
+            comment: None,
+        };
+        capture.packet(&packet).map_err(failed("write to", &kept.directory))
     }
 
     /// A trial is over: its files are complete.
@@ -125,7 +132,7 @@ impl Store {
         let Some(mut kept) = self.trials.remove(trial) else { return Ok(()) };
         kept.events.flush().map_err(failed("write to", &kept.directory))?;
         for capture in kept.captures.into_values() {
-            capture.finish().map_err(failed("write to", &kept.directory))?;
+            capture.finish().map(drop).map_err(failed("write to", &kept.directory))?;
         }
         Ok(())
     }

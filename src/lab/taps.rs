@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use super::capture::{Captured, Tap};
 use super::topology::Lab;
 use crate::event::Happened;
-use crate::event::decode::Decoder;
+use crate::event::decode::{Decoder, Skipped};
 use crate::plan::Trial;
 use crate::run::recorder::Recorder;
 use crate::run::wire::Frame;
@@ -68,7 +68,7 @@ async fn read(mut tap: Tap, node: String, mut purpose: Purpose, recorder: Record
         tokio::select! {
             biased;
             packet = tap.next() => match packet {
-                Ok(packet) => hand_on(&node, packet, &mut purpose, &recorder),
+                Ok(packet) => hand_on(&node, &tap, packet, &mut purpose, &recorder),
                 Err(e) => break Some(e),
             },
             _ = &mut stop => break None,
@@ -77,7 +77,7 @@ async fn read(mut tap: Tap, node: String, mut purpose: Purpose, recorder: Record
     let left = failed.map_or_else(
         || loop {
             match tap.try_read() {
-                Ok(Some(packet)) => hand_on(&node, packet, &mut purpose, &recorder),
+                Ok(Some(packet)) => hand_on(&node, &tap, packet, &mut purpose, &recorder),
                 Ok(None) => break Ok(()),
                 Err(e) => break Err(e),
             }
@@ -87,13 +87,19 @@ async fn read(mut tap: Tap, node: String, mut purpose: Purpose, recorder: Record
     if let Err(e) = left {
         recorder.record(Happened::Note { text: format!("the packet tap in {node} ended early: {e}") });
     }
+    if let Purpose::Events(decoder) = &purpose {
+        let skipped = decoder.skipped();
+        if skipped != Skipped::default() {
+            recorder.record(Happened::Note { text: format!("the packet tap in {node} could not read: {skipped}") });
+        }
+    }
     if tap.dropped() > 0 {
         let text = format!("the packet tap in {node} lost {} packets: counts of checks are too low", tap.dropped());
         recorder.record(Happened::Note { text });
     }
 }
 
-fn hand_on(node: &str, packet: Captured, purpose: &mut Purpose, recorder: &Recorder) {
+fn hand_on(node: &str, tap: &Tap, packet: Captured, purpose: &mut Purpose, recorder: &Recorder) {
     match purpose {
         Purpose::Events(decoder) => {
             for message in decoder.packet(node, packet.direction, &packet.bytes) {
@@ -102,6 +108,7 @@ fn hand_on(node: &str, packet: Captured, purpose: &mut Purpose, recorder: &Recor
         }
         Purpose::Capture => recorder.frame(Frame {
             node: node.to_owned(),
+            interface: tap.interface_name(packet.interface).unwrap_or("unknown").to_owned(),
             at_ns: packet.realtime_ns,
             direction: packet.direction,
             bytes: packet.bytes,

@@ -188,6 +188,13 @@ impl Rules<'_> {
         p == Proto::Udp && needs_zone(self.behavior())
     }
 
+    /// Whether sessions begun from inside are written down: to leave them out of the zones, and where connection tracking
+    /// forgets them at once, so that it cannot tell which mapping an inbound packet belongs to.
+    fn remembers_sessions(&self, p: Proto) -> bool {
+        let forgotten = sysctl::conntrack_timeout(self.lifetime(p)) == 0;
+        self.zoned(p) || p == Proto::Udp && self.mapping.0 > 0 && forgotten
+    }
+
     fn hairpins(&self, how: Hairpinning) -> bool {
         self.behavior().hairpinning == how
     }

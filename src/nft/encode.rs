@@ -1,6 +1,6 @@
 //! The model as netlink messages: tables are loaded in one atomic batch, counters and elements are read back.
 //!
-//! The only place where nlink's nftables part is used. [`expressions`] turns steps into the kernel's expressions.
+//! The only place where nlink's nftables part is used; `expressions` turns steps into the kernel's expressions.
 
 mod expressions;
 #[cfg(test)]

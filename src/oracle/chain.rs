@@ -45,8 +45,8 @@ impl Chain {
         self.opens(|_| true)
     }
 
-    /// What was sent opens the filter of the endpoint it was sent *from*. Where a gateway has several, that is another one
-    /// than the one announced, so sending helps only as long as nothing further in has several.
+    /// What was sent opens the filter of the endpoint it was sent *from*. Where a gateway has several, that is
+    /// another one than the one announced, so sending helps only as long as nothing further in has several.
     fn opens(&self, when_sent: impl Fn(Filtering) -> bool) -> bool {
         let mut one_endpoint = true;
         self.0.iter().all(|gateway| {

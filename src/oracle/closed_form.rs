@@ -1,8 +1,8 @@
 //! The closed form: what must happen between two sides, from RFC 4787 behaviour, servers and policies alone.
 //!
-//! [`predict`] asks [`rule`](super::rule) whether a direct path exists on the Internet or inside a shared gateway
-//! ([`shared`](super::shared)), then whether a relay does. What the model cannot know, such as how far an agent got before
-//! gathering was cut short, is tried both ways: where it changes nothing it does not matter, and where it changes the outcome
+//! [`predict`] asks the module `rule` whether a direct path exists on the Internet, or `shared` whether one does inside a
+//! common gateway, then whether a relay does. What the model cannot know, such as how far an agent got before gathering was
+//! cut short, is tried both ways (`unknown`): where it changes nothing it does not matter, and where it changes the outcome
 //! there is no prediction.
 
 use super::chain::Chain;
@@ -73,8 +73,8 @@ pub fn predict(situation: &Situation) -> Prediction {
     }
     if likeliest.outcomes != [ExpectedOutcome::NoPath] && role_conflict(situation) {
         return unpredicted(vec![
-            "both sides are told to take the same ICE role; repairing that is up to the agents (RFC 8445 §7.3.1.1), and those \
-             that do not implement error 487 never connect"
+            "both sides are told to take the same ICE role; repairing that is up to the agents \
+             (RFC 8445 §7.3.1.1), and those that do not implement error 487 never connect"
                 .to_owned(),
         ]);
     }
@@ -208,8 +208,8 @@ impl Situation {
 
     /// The gateway that packets between the two sides turn around at when they are addressed to external endpoints.
     pub(super) fn hairpin(&self) -> Option<&Behavior> {
-        let common = self.offerer.gateways.iter().rev().take(self.shared?.gateways);
-        let owner = common.filter(|g| g.translation == Translation::Napt).next()?;
+        let mut common = self.offerer.gateways.iter().rev().take(self.shared?.gateways);
+        let owner = common.find(|g| g.translation == Translation::Napt)?;
         (owner.hairpinning != Hairpinning::None).then_some(owner)
     }
 }
@@ -262,3 +262,6 @@ fn by_one_relay(relay: &End, other: &End) -> String {
         relay.name, other.name
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,8 @@ fn unheard(hidden: &End, known: &End) -> Path {
 fn by_mapping(a: &End, b: &End) -> Path {
     match (a.chain.has_one_endpoint(), b.chain.has_one_endpoint()) {
         (true, true) => Path::Open(format!(
-            "{} and {} each send from the one endpoint that they told the other, and their own checks open their filters",
+            "{} and {} each send from the one endpoint that they told the other, and their own \
+             checks open their filters",
             a.name, b.name
         )),
         (true, false) => one_moves(a, b),
@@ -94,12 +95,13 @@ fn both_move(a: &End, b: &End) -> Path {
     }
     if a.chain.is_steady() || b.chain.is_steady() {
         return Path::Open(format!(
-            "{surprise}, but one hears the other, the answer passes, and at least one of them keeps the endpoint that it \
-             answered from"
+            "{surprise}, but one hears the other, the answer passes, and at least one of them keeps the endpoint \
+             that it answered from"
         ));
     }
     Path::Closed(format!(
-        "{surprise}, and each answers every packet from yet another one, so that no answer comes from where the check went"
+        "{surprise}, and each answers every packet from yet another one, so that no answer comes from where the \
+         check went"
     ))
 }
 
@@ -122,8 +124,8 @@ fn affine(a: &End, b: &End) -> Option<Path> {
         return None;
     };
     let why = format!("{} hears {} and answers from where the check came in", listener.name, caller.name);
-    // A caller that always uses the endpoint it announced may be sent to before it is heard. The listener's NAT then has a
-    // session with that endpoint through another one of its own already, and drops the check that comes in.
+    // A caller that always uses the endpoint it announced may be sent to before it is heard. The listener's NAT then
+    // has a session with that endpoint through another one of its own already, and drops the check that comes in.
     if caller.announced && caller.chain.has_one_endpoint() {
         return Some(Path::Racy(format!(
             "{why}, but only if that check arrives before {} has sent one itself",

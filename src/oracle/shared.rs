@@ -1,4 +1,5 @@
-//! Two sides with a gateway in common: they may meet inside it, or at the external endpoints that it turns packets around at.
+//! Two sides with a gateway in common: they may meet inside it, or at the external endpoints that it turns packets
+//! around at.
 
 use super::Shared;
 use super::chain::Chain;
@@ -35,14 +36,15 @@ pub(super) fn meet(shared: Shared, sides: &[Means; 2], assumptions: &Assumptions
 }
 
 impl Place<'_> {
-    /// Whether nodes of the innermost common network reach each other. In an isolated one they do where both stand behind
-    /// routers: their packets then pass the gateway instead of going to a neighbour.
+    /// Whether nodes of the innermost common network reach each other. In an isolated one they do where both stand
+    /// behind routers: their packets then pass the gateway instead of going to a neighbour.
     fn reachable(&self) -> bool {
         let routed = |inner: &&[Behavior]| !inner.is_empty() && !Chain::of(inner).translates();
         !self.isolated || self.inner.iter().all(routed)
     }
 
-    /// Inside the innermost common network, without passing its gateway. `public`: what STUN told them is an address there.
+    /// Inside the innermost common network, without passing its gateway. `public`: what STUN told them is an address
+    /// there.
     fn inside(&self, public: bool) -> Path {
         if !self.reachable() {
             return Path::Closed("both are in a network whose nodes cannot reach each other".to_owned());
@@ -83,7 +85,8 @@ impl Place<'_> {
         }
         match gateway.hairpinning {
             Hairpinning::None => Path::Closed(format!(
-                "their common NAT ({gateway}) does not turn packets around to its own external endpoints (no hairpinning)"
+                "their common NAT ({gateway}) does not turn packets around to its own external endpoints \
+                 (no hairpinning)"
             )),
             Hairpinning::ExternalSource => {
                 let [a, b] = [0, 1].map(|i| self.sides[i].end(&chains[i], self.sides[i].announces_reflexive));
@@ -93,9 +96,9 @@ impl Place<'_> {
         }
     }
 
-    /// A check that was turned around arrives from an endpoint that the receiver never sent to, and the answer goes there
-    /// without passing the gateway: so it arrives from elsewhere than the check went, and only the checks that it provokes
-    /// in turn can succeed, inside.
+    /// A check that was turned around arrives from an endpoint that the receiver never sent to, and the answer goes
+    /// there without passing the gateway: so it arrives from elsewhere than the check went, and only the checks that
+    /// it provokes in turn can succeed, inside.
     fn internal_source(&self, owner: usize) -> Path {
         if self.common[..owner].iter().any(|g| g.translation == Translation::Napt) {
             return Path::Closed("packets come back to the inner NAT with its own address as their source".to_owned());
@@ -115,14 +118,14 @@ impl Place<'_> {
                     .to_owned(),
             );
         }
-        if chains.iter().all(Chain::has_one_endpoint) {
-            return Path::Open(
-                "packets that their common NAT turns around keep their inside source; both let it in and then meet inside"
-                    .to_owned(),
-            );
+        // From then on each knows where the other is.
+        let [a, b] = [0, 1].map(|i| self.sides[i].end(self.inner[i], true));
+        match direct(&a, &b) {
+            Path::Open(reason) => Path::Open(format!(
+                "packets that their common NAT turns around keep their inside source; both let it in and \
+                 meet inside: {reason}"
+            )),
+            path => path,
         }
-        Path::NoRule(
-            "packets keep their inside source, and an inner NAT has several endpoints for each side".to_owned(),
-        )
     }
 }

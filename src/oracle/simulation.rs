@@ -1,5 +1,5 @@
-//! Packet by packet: two agents that check candidate pairs as RFC 8445 says, behind gateways that keep tables as RFC 4787
-//! says. Slow and literal on purpose; the closed form has to agree with it.
+//! Packet by packet: two agents that check candidate pairs as RFC 8445 says, behind gateways that keep tables as RFC
+//! 4787 says. Slow and literal on purpose; the closed form has to agree with it.
 //!
 //! Nothing is taken from the closed form: who reaches whom follows from addresses, tables and routes alone.
 
@@ -170,6 +170,9 @@ impl World {
                 }
                 self.settle(tick);
             }
+            if tick >= starts[0].max(starts[1]) && self.agents.iter().all(Agent::is_done) {
+                return;
+            }
         }
     }
 
@@ -215,7 +218,7 @@ impl World {
                 (realm, from_neighbour) = (Some(inner), false);
                 continue;
             }
-            let Some(g) = realm else { return self.into_relay(packet) };
+            let Some(g) = realm else { return self.at_relay(packet) };
             let gateway = &mut self.gateways[g];
             if gateway.owns(packet.to) {
                 match gateway.turn_around(packet) {
@@ -230,8 +233,8 @@ impl World {
         }
     }
 
-    /// The gateway of a network that packets to this address enter: its own address if it translates, addresses inside it
-    /// if it does not.
+    /// The gateway of a network that packets to this address enter: its own address if it translates, addresses
+    /// inside it if it does not.
     fn gateway_towards(&self, realm: Realm, address: u32) -> Option<usize> {
         (0..self.gateways.len()).filter(|g| self.gateways[*g].outside == realm).find(|g| {
             if self.gateways[*g].translates() {
@@ -242,7 +245,7 @@ impl World {
         })
     }
 
-    fn into_relay(&self, packet: Packet) -> Option<(usize, Base, Packet)> {
+    fn at_relay(&self, packet: Packet) -> Option<(usize, Base, Packet)> {
         let i = (0..2).find(|i| self.agents[*i].relay() == Some(packet.to))?;
         self.permissions[i].contains(&packet.from.0).then_some((i, Base::Relay, packet))
     }

@@ -13,7 +13,8 @@ pub(super) enum Unknown {
     CutShort,
     /// What an agent does whose TURN credentials are refused. Granted: what it would do had they been accepted.
     Credentials(OfferRole),
-    /// Whether an agent that has a TURN server over TCP alone asks it for a reflexive UDP address too. Granted: it does.
+    /// Whether an agent that has a TURN server over TCP alone asks it for a reflexive UDP address too. Granted: it
+    /// does.
     ReflexiveOverTcp(OfferRole),
     /// Which endpoint an answer to a hairpinned session leaves from. Granted: the one that the session came in on.
     HairpinSemantics,
@@ -87,13 +88,13 @@ impl Unknown {
                 "gathering is cut short, and the outcome depends on the candidates that are missing".to_owned()
             }
             Unknown::Credentials(who) => format!(
-                "the TURN server refuses the credentials of {}, without which the outcome is another; what an agent does then is \
-                 its own affair",
+                "the TURN server refuses the credentials of {}, without which the outcome is another; \
+                 what an agent does then is its own affair",
                 role(who)
             ),
             Unknown::ReflexiveOverTcp(who) => format!(
-                "{} has no STUN server and reaches its TURN server over TCP; whether an agent then learns its public UDP address \
-                 differs from agent to agent",
+                "{} has no STUN server and reaches its TURN server over TCP; whether an agent then \
+                 learns its public UDP address differs from agent to agent",
                 role(who)
             ),
             Unknown::HairpinSemantics => {

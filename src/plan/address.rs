@@ -1,8 +1,8 @@
 //! Every address of a scenario: the fixed ones as they stand, the others chosen so that nothing clashes.
 //!
-//! Nodes that are attached to the Internet get single addresses of `wan`, servers those of `servers`. What stands behind a
-//! gateway gets a network of its own: a /24 of `lan`, or of 100.64.0.0/10 (RFC 6598) where other gateways stand in it, or a
-//! small block of `wan` where nothing translates on the way out.
+//! Nodes that are attached to the Internet get single addresses of `wan`, servers those of `servers`. What stands
+//! behind a gateway gets a network of its own: a /24 of `lan`, or of 100.64.0.0/10 (RFC 6598) where other gateways
+//! stand in it, or a small block of `wan` where nothing translates on the way out.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -245,9 +245,9 @@ fn overlap(a: Network, b: Network) -> bool {
     a_first <= b_last && b_first <= a_last
 }
 
-/// The networks of this prefix length in a range, in the order in which they are tried. Public blocks come from the end, since
-/// single addresses come from the beginning; private networks are spread so far that the second number differs where the
-/// range allows it (10.1.0.0, 10.2.0.0, …), which reads better than neighbours.
+/// The networks of this prefix length in a range, in the order in which they are tried. Public blocks come from the
+/// end, since single addresses come from the beginning; private networks are spread so far that the second number
+/// differs where the range allows it (10.1.0.0, 10.2.0.0, …), which reads better than neighbours.
 fn candidates(range: Network, prefix: u8, from_the_end: bool) -> impl Iterator<Item = Network> {
     let (first, last) = bounds(range);
     let spread = if !from_the_end && range.prefix <= 8 && prefix > 16 { 16 } else { prefix };

@@ -7,8 +7,8 @@ use super::{Deadlines, Expectation, ExpectedOutcome, IceSettings, PlanProblem, S
 use crate::oracle::predict;
 use crate::scenario::Scenario;
 
-/// From `offer` to both sides connected where a direct path is predicted: the slowest ordinary success measured with any
-/// agent took 6.4 s.
+/// From `offer` to both sides connected where a direct path is predicted: the slowest ordinary success measured with
+/// any agent took 6.4 s.
 const CONNECT_DIRECT_MS: u64 = 15_000;
 /// Likewise for anything else; many agents wait for a direct path before they accept a relayed one.
 const CONNECT_OTHERWISE_MS: u64 = 20_000;
@@ -19,8 +19,8 @@ const DATA_MS: u64 = 3_000;
 /// TURN realm of every server.
 const REALM: &str = "natlab";
 
-/// Every trial of a scenario, in the order they run: each repeat in each of its offer directions. Nothing is returned when
-/// anything is wrong, and everything that is wrong is returned.
+/// Every trial of a scenario, in the order they run: each repeat in each of its offer directions. Nothing is returned
+/// when anything is wrong, and everything that is wrong is returned.
 pub fn trials(scenario: &Scenario) -> Result<Vec<Trial>, Vec<PlanProblem>> {
     let tree = Tree::of(scenario)?;
     let addressing = assign(scenario, &tree)?;

@@ -3,8 +3,8 @@
 /// Seeds are below this, so that every JSON reader keeps them exactly.
 const LIMIT_BITS: u32 = 53;
 
-/// A seed for `label`, derived from `seed`: FNV-1a over both, finished with the mixer of SplitMix64 so that labels which
-/// differ in one character share no visible pattern.
+/// A seed for `label`, derived from `seed`: FNV-1a over both, finished with the mixer of SplitMix64 so that labels
+/// which differ in one character share no visible pattern.
 pub fn derive(seed: u64, label: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in seed.to_le_bytes().iter().chain(label.as_bytes()) {

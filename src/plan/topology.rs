@@ -1,8 +1,9 @@
 //! Nodes, interfaces, links and routes of a scenario, as data.
 //!
-//! The internet node has one link to each node that is attached directly. Such a node has single addresses and a default
-//! route to the internet node's first address; the internet node knows each of them and the public networks behind gateways
-//! that do not translate, and nothing else: what is sent elsewhere vanishes there, as on the Internet.
+//! The internet node has one link to each node that is attached directly. Such a node has single addresses and a
+//! default route to the internet node's first address; the internet node knows each of them and the public networks
+//! behind gateways that do not translate, and nothing else: what is sent elsewhere vanishes there, as on the
+//! Internet.
 
 use std::net::Ipv4Addr;
 
@@ -158,8 +159,8 @@ impl Building<'_> {
         (addresses, Route { to: Network::ALL, hop: Hop::Via { gateway, interface: interface.to_owned() } })
     }
 
-    /// Everything behind a gateway whose addresses are seen by the gateway as they are: its own network and those behind
-    /// inner gateways that do not translate.
+    /// Everything behind a gateway whose addresses are seen by the gateway as they are: its own network and those
+    /// behind inner gateways that do not translate.
     fn networks_inside(&self, nat: &Nat) -> Vec<Network> {
         let own = self.addressing.inside(&nat.name).map(|i| i.network);
         let inner = self.tree.inside_of(&nat.name).iter().filter_map(|node| self.tree.gateway(node));

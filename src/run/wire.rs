@@ -81,6 +81,8 @@ pub enum Answer {
 pub struct Frame {
     /// Node of the tap.
     pub node: String,
+    /// Interface it went through.
+    pub interface: String,
     /// Nanoseconds since 1970, by the kernel.
     pub at_ns: u64,
     /// Seen from the node.

@@ -5,7 +5,6 @@
 //! subject each). What could follow from an earlier mistake alone is not reported.
 
 pub mod places;
-pub mod preset;
 pub mod shape;
 pub mod words;
 
@@ -17,9 +16,11 @@ mod names;
 mod peers;
 mod servers;
 
+use std::ops::Range;
+
 use toml::de::DeTable;
 
-use super::diagnostic::{Problem, line_and_column};
+use super::diagnostic::Problem;
 use super::file::ScenarioFile;
 use super::{Addresses, Ice, Scenario, schema};
 use context::Context;
@@ -27,19 +28,19 @@ use context::Context;
 /// The largest file that is looked at, in bytes.
 pub const LARGEST: usize = 1 << 20;
 
-/// How long a peer may wait to be connected where the scenario does not say, in milliseconds: the shorter of the two
-/// defaults.
-const SHORTEST_DEFAULT_DEADLINE: u64 = 15_000;
+/// The most problems that are kept of a file; nobody reads so many, and a file of this size may have a million.
+pub const MOST_PROBLEMS: usize = 1000;
 
 /// Reads a scenario. `file` is its name as the user wrote it: problems show it, and its stem is the scenario's name
 /// unless the scenario has one.
 ///
 /// # Errors
-/// Every problem of the text, in its order; never none.
+/// Every problem of the text, in its order, up to [`MOST_PROBLEMS`]; never none.
 pub fn parse(file: &str, text: &[u8]) -> Result<Scenario, Vec<Problem>> {
     let text = readable(file, text)?;
     let (tree, errors) = DeTable::parse_recoverable(text);
-    let syntax: Vec<Problem> = errors.iter().map(|e| syntax_problem(file, text, e.message(), e.span())).collect();
+    let syntax: Vec<Problem> =
+        errors.iter().take(MOST_PROBLEMS).map(|e| syntax_problem(file, text, e.message(), e.span())).collect();
     let intact = syntax.is_empty();
     if intact && tree.get_ref().is_empty() {
         return Err(vec![nothing_inside(file)]);
@@ -53,7 +54,7 @@ pub fn parse(file: &str, text: &[u8]) -> Result<Scenario, Vec<Problem>> {
             let mut context = Context::new(file, &written, &understood.places, &understood.lost, intact);
             let scenario = meaning(&mut context, text);
             problems.extend(context.into_problems());
-            problems.retain(|problem| !damaged.explains(text, problem));
+            problems.retain(|problem| !damaged.explains(problem));
             if intact && problems.is_empty() {
                 return Ok(scenario);
             }
@@ -66,14 +67,15 @@ pub fn parse(file: &str, text: &[u8]) -> Result<Scenario, Vec<Problem>> {
     problems.extend(syntax);
     problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
     problems.dedup();
+    problems.truncate(MOST_PROBLEMS);
     Err(problems)
 }
 
 /// What can be parsed at all: not too large, not empty, UTF-8.
 fn readable<'a>(file: &str, text: &'a [u8]) -> Result<&'a str, Vec<Problem>> {
     if text.len() > LARGEST {
-        let size = format!("the file has {} bytes, a scenario at most {LARGEST}", text.len());
-        return Err(vec![Problem::new(file, size).help("is this a scenario?")]);
+        let message = format!("the file is larger than {LARGEST} bytes, the most a scenario may have");
+        return Err(vec![Problem::new(file, message).help("is this a scenario?")]);
     }
     if text.trim_ascii().is_empty() {
         return Err(vec![nothing_inside(file)]);
@@ -90,54 +92,68 @@ fn readable<'a>(file: &str, text: &'a [u8]) -> Result<&'a str, Vec<Problem>> {
 }
 
 fn nothing_inside(file: &str) -> Problem {
-    Problem::new(file, "the scenario is empty").help("a scenario has at least two peers: `[peer.NAME]` twice")
+    Problem::new(file, "the scenario is empty").help("a scenario has two peers, `[peer.NAME]` each")
 }
 
 /// A syntax error in the house's words: what is wrong as the message, what was expected beside the text.
-fn syntax_problem(file: &str, text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> Problem {
-    if message.contains("recursion limit") || message.contains("cannot recurse") {
-        return Problem::new(file, "nested too deeply")
-            .at(span)
-            .help("nothing in a scenario is nested deeper than 4 levels");
-    }
-    if message == "duplicate key" {
-        let key = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
-        return Problem::new(file, format!("duplicate key `{key}`")).at(span).label("was given before");
-    }
+fn syntax_problem(file: &str, text: &str, message: &str, span: Option<Range<usize>>) -> Problem {
+    let there = span.clone().and_then(|s| text.get(s)).unwrap_or_default().trim();
+    let problem = |message: String| Problem::new(file, message).at(span.clone());
     let (what, expected) = message.split_once(", expected ").map_or((message, None), |(w, e)| (w, Some(e)));
-    // An error at the end of a line points at the line break; the text before it is what can be shown.
-    let problem = Problem::new(file, format!("syntax error: {what}")).at(span);
-    match expected {
-        Some(expected) => problem.label(format!("expected {expected}")),
-        None => problem,
+    match what {
+        "recursion limit" | "cannot recurse further; max recursion depth met" => {
+            problem("nested too deeply".to_owned()).help("nothing in a scenario is nested deeper than 4 levels")
+        }
+        "duplicate key" => problem(format!("duplicate key `{there}`")).label("was given before"),
+        "string values must be quoted" if there.is_empty() => {
+            problem("syntax error: the value is missing".to_owned()).label("expected a value")
+        }
+        "string values must be quoted" => {
+            problem(format!("syntax error: {what}")).label(format!("write it as \"{there}\""))
+        }
+        "invalid basic string" if expected == Some("`\"`") => {
+            problem("syntax error: unclosed string".to_owned()).label("expected `\"`")
+        }
+        _ => match expected {
+            Some(expected) => problem(format!("syntax error: {what}")).label(format!("expected {expected}")),
+            None => problem(format!("syntax error: {what}")),
+        },
     }
 }
 
 /// The lines that syntax errors stand on: what else is wrong there follows from them.
 struct Damage {
-    lines: Vec<usize>,
+    lines: Vec<Range<usize>>,
     text: String,
 }
 
 impl Damage {
+    /// Of a file with more errors than this only the first lines count; no error is lost, some may have consequences
+    /// listed.
+    const LINES: usize = 100;
+
     fn of(text: &str, syntax: &[Problem]) -> Damage {
-        // Of a file with this many errors only the beginning is worth more detail; all are reported.
-        let lines: Vec<usize> =
-            syntax.iter().take(100).filter_map(|p| Some(line_and_column(text, p.span.clone()?.start).0)).collect();
-        let words = lines.iter().filter_map(|n| text.lines().nth(n - 1)).collect::<Vec<_>>().join("\n");
-        Damage { lines, text: words }
+        let lines: Vec<Range<usize>> =
+            syntax.iter().filter_map(|p| line_at(text, p.span.as_ref()?.start)).take(Self::LINES).collect();
+        let words: Vec<&str> = lines.iter().filter_map(|line| text.get(line.clone())).collect();
+        Damage { text: words.join("\n"), lines }
     }
 
     /// Whether a problem is on a damaged line, or is about a name (between backticks) that a damaged line has.
-    fn explains(&self, text: &str, problem: &Problem) -> bool {
-        if self.lines.is_empty() {
-            return false;
-        }
-        let on_line = problem.span.as_ref().is_some_and(|s| self.lines.contains(&line_and_column(text, s.start).0));
+    fn explains(&self, problem: &Problem) -> bool {
+        let on_line =
+            problem.span.as_ref().is_some_and(|s| self.lines.iter().any(|l| (l.start..=l.end).contains(&s.start)));
         let dangling = problem.message.starts_with("no ")
             && problem.message.split('`').skip(1).step_by(2).any(|name| self.text.contains(name));
         on_line || dangling
     }
+}
+
+/// The line around a byte.
+fn line_at(text: &str, at: usize) -> Option<Range<usize>> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text.get(at..)?.find('\n').map_or(text.len(), |newline| at + newline);
+    Some(start..end)
 }
 
 /// The checks of meaning, and the scenario as far as it has one.
@@ -181,15 +197,17 @@ fn timing(context: &mut Context<'_>) {
             context.push(problem);
         }
     }
-    let limit = file.deadline.map_or(SHORTEST_DEFAULT_DEADLINE, |d| d.0);
-    if file.ice.answer_delay.0 >= limit {
+    let delay = file.ice.answer_delay;
+    if delay.0 > 600_000 {
+        let problem = context.problem(&["ice", "answer-delay"], "`answer-delay` must be at most 10m");
+        context.push(problem);
+    }
+    // The deadlines that natlab sets by itself grow with the delay.
+    if file.deadline.is_some_and(|deadline| delay >= deadline) {
         let problem = context
             .problem(&["ice", "answer-delay"], "the answer comes when the deadline is over, so nothing can connect")
-            .related(
-                context.places.has(&["deadline"]).then(|| context.places.value(&["deadline"])).flatten(),
-                "deadline",
-            )
-            .help("set a longer `deadline` at the top of the scenario");
+            .related(context.places.value(&["deadline"]), "the deadline")
+            .help("set a longer deadline, or leave it out");
         context.push(problem);
     }
 }

@@ -13,12 +13,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::ice::{CandidatePolicy, CandidateType, IceRole};
+use crate::nat::preset;
 use crate::nat::{Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
 use crate::net::{Network, Transport};
 use crate::plan::{ExpectedOutcome, Gathering, Implementation, ServerKind};
 use crate::protocol::TimerProfile;
-
-use super::check::preset;
 
 pub use duration::{Millis, NotADuration};
 
@@ -27,10 +26,10 @@ pub use duration::{Millis, NotADuration};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[schemars(title = "natlab scenario")]
 pub struct ScenarioFile {
-    /// Name of the scenario, the first part of every trial's id. Without it the file's name counts, without `.toml`.
-    /// Letters, digits, `.`, `_` and `-`, at most 64.
+    /// Name of the scenario, the first part of every trial's id: letters, digits, `.`, `_` and `-`, at most 64. Without
+    /// it the file's name less `.toml`.
     pub name: Option<String>,
-    /// What the scenario shows. Without it the comment that opens the file is taken.
+    /// What the scenario shows. Without it the comment that opens the file.
     pub description: Option<String>,
     /// Seed of every random choice natlab makes, such as the ports of a NAT. Equal seeds give equal choices.
     pub seed: u64,
@@ -41,7 +40,7 @@ pub struct ScenarioFile {
     /// order in which they run.
     pub offers: OneOrMany<String>,
     /// How long connecting may take, from the offer until both sides are connected. Without it 15 s where a direct path
-    /// is predicted and 20 s otherwise.
+    /// is predicted and 20 s otherwise, and `ice.answer-delay` more.
     pub deadline: Option<Millis>,
     /// How long an agent may take to start, until its first line. Without it 30 s.
     pub hello_deadline: Option<Millis>,
@@ -131,11 +130,11 @@ pub struct PeerTable {
     /// Transport from the peer to its TURN servers: one, or a list with the preferred one first. Without it UDP where
     /// the server serves it, else TCP.
     pub turn_transport: Option<OneOrMany<Transport>>,
-    /// User name it sends to its TURN servers, where that is not the one the server accepts.
+    /// User name it sends to its TURN servers, right or wrong. Without it the one the server accepts.
     pub username: Option<String>,
-    /// Password it sends to its TURN servers, where that is not the one the server accepts.
+    /// Password it sends to its TURN servers, right or wrong. Without it the one the server accepts.
     pub password: Option<String>,
-    /// Forces the agent's ICE role. Without it the offerer controls (RFC 8445 section 6.1.1).
+    /// Forces the agent's ICE role (RFC 8445 section 6.1.1). Without it the offerer controls.
     pub ice_role: Option<IceRole>,
     /// Candidates this peer may gather and use. Without it `ice.policy` counts.
     pub policy: Option<CandidatePolicy>,
@@ -193,14 +192,14 @@ pub struct ProgramAgent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NatTable {
-    /// A behaviour by its usual name.
+    /// A behaviour by its usual name. Without it the axes count.
     #[schemars(schema_with = "preset_names")]
     pub preset: Option<String>,
     /// How long an external endpoint is reused for packets from the same inside endpoint (RFC 4787 section 4.1).
-    /// Without it and without a preset `eim`.
+    /// Without it the preset's, else `eim`.
     #[schemars(schema_with = "mapping")]
     pub mapping: Option<Mapping>,
-    /// Which inbound packets an external endpoint lets through (RFC 4787 section 5). Without it and without a preset
+    /// Which inbound packets an external endpoint lets through (RFC 4787 section 5). Without it the preset's, else
     /// `apdf`.
     #[schemars(schema_with = "filtering")]
     pub filtering: Option<Filtering>,
@@ -215,10 +214,10 @@ pub struct NatTable {
     /// Where the answer to a session from outside leaves, for `adm`/`eif`, `apdm`/`eif` and `apdm`/`adf`: the only
     /// behaviours that leave it open. Without it `strict`.
     pub semantics: Option<Semantics>,
-    /// Whether UDP passes at all. Without it and without a preset `allowed`.
+    /// Whether UDP passes at all. Without it the preset's, else `allowed`.
     pub udp: Option<UdpPolicy>,
     /// Whether addresses are translated. `none` makes a plain router (`filtering = "eif"`) or a stateful firewall in
-    /// front of public addresses. Without it and without a preset `napt`.
+    /// front of public addresses. Without it the preset's, else `napt`.
     pub translation: Option<Translation>,
     /// Name of the NAT that this one stands behind (as a home router behind a carrier's NAT). Without it this NAT is on
     /// the Internet.
@@ -233,10 +232,11 @@ pub struct NatTable {
 /// A STUN or TURN server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(extend("required" = ["type"]))]
 pub struct ServerTable {
     /// What it does.
+    // An `Option`, so that a server without a type can be checked further; the schema requires it all the same.
     #[serde(rename = "type")]
-    #[schemars(required)]
     pub kind: Option<ServerKind>,
     /// Which program it is.
     pub implementation: Implementation,
@@ -244,7 +244,7 @@ pub struct ServerTable {
     /// coturn. Without it natlab chooses them.
     #[schemars(length(min = 1, max = 2))]
     pub addresses: Option<Vec<Ipv4Addr>>,
-    /// Its port; a STUN server uses the next one as well.
+    /// Its port; a STUN server uses the next one as well. Without it 3478.
     #[schemars(range(min = 1, max = 65534))]
     pub port: Option<u16>,
     /// Transports a TURN server serves. Without it both; a STUN server has UDP only.
@@ -276,15 +276,17 @@ pub struct IceTable {
 pub struct ExpectTable {
     /// The offer direction it is about, by the peer that offers. Without it both.
     pub offerer: Option<String>,
-    /// What must come out: one outcome, or a list of which any will do.
+    /// What must come out: one outcome, or a list of which any will do. Without it the predicted outcome.
     pub outcome: Option<OneOrMany<ExpectedOutcome>>,
     /// Type of the selected pair's local candidate as the offerer reports it: one, or a list of which any will do.
+    /// Without it any.
     pub local: Option<OneOrMany<CandidateType>>,
     /// Type of the selected pair's remote candidate as the offerer reports it: one, or a list of which any will do.
+    /// Without it any.
     pub remote: Option<OneOrMany<CandidateType>>,
-    /// How soon both sides must be connected, from the offer.
+    /// How soon both sides must be connected, from the offer. Without it the deadline counts.
     pub connect_within: Option<Millis>,
-    /// Why this is expected; printed with the verdict.
+    /// Why this is expected; printed with the verdict. Without it no reason.
     pub because: Option<String>,
 }
 
@@ -296,7 +298,7 @@ pub enum OneOrMany<T> {
     /// One value.
     One(T),
     /// Several.
-    Many(#[schemars(length(min = 1))] Vec<T>),
+    Many(#[schemars(length(min = 1, max = 16))] Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
@@ -317,7 +319,7 @@ pub enum Given {
     /// Every one, or none.
     All(bool),
     /// Those of these names.
-    Named(Vec<String>),
+    Named(#[schemars(length(max = 16))] Vec<String>),
 }
 
 /// Names the extension keyword under which [`super::check`] finds what a string must be read as.
@@ -332,10 +334,18 @@ fn network(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn preset_names(_: &mut SchemaGenerator) -> Schema {
-    let choices: Vec<_> = preset::all()
-        .map(|(name, summary)| json_schema!({ "type": "string", "const": name, "description": summary }))
+    let choices: Vec<_> = preset::ALL
+        .iter()
+        .map(|p| json_schema!({ "type": "string", "const": p.name, "description": sentence(p.summary) }))
         .collect();
     json_schema!({ "oneOf": choices })
+}
+
+/// A summary as the docstrings of other values are: a sentence.
+fn sentence(summary: &str) -> String {
+    let mut letters = summary.chars();
+    let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// An axis with its short names, which the documentation uses, and the long ones of RFC 4787.

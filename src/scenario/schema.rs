@@ -1,5 +1,7 @@
 //! The JSON Schema of scenario files, from the structs that read them. Pure.
 
+pub mod reference;
+
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -11,9 +13,16 @@ use super::file::ScenarioFile;
 pub fn json_schema() -> Value {
     SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(without_null))
+        .with_transform(RecursiveTransform(in_plain_words))
         .into_generator()
         .into_root_schema_for::<ScenarioFile>()
         .to_value()
+}
+
+/// Follows `$ref`.
+pub fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
+    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }
 
 /// TOML has no null: what is optional is left out. schemars speaks of JSON, where `Option` may be null.
@@ -40,3 +49,12 @@ fn without_null(schema: &mut Schema) {
         }
     }
 }
+
+/// Docstrings speak to readers of the source as well: line breaks and links to other items go.
+fn in_plain_words(schema: &mut Schema) {
+    let Some(Value::String(text)) = schema.get_mut("description") else { return };
+    *text = text.replace('\n', " ").replace("[`", "`").replace("`]", "`");
+}
+
+#[cfg(test)]
+mod tests;

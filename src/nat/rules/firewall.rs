@@ -31,7 +31,7 @@ impl Rules<'_> {
     fn firewall_protocol(&mut self, p: Proto) {
         let remote = || self.filter.key(destination(p), source(p));
         let closed = [unknown("permit", p, remote()), Step::Drop];
-        let refresh = Rule::new([permit(p, remote())], Property::Refresh.of(p, "the permission, inbound"));
+        let refresh = Rule::new([Step::L4(p), permit(p, remote())], Property::Refresh.of(p, "the permission, inbound"));
         let why = Property::Filtering.of(p, self.filter_words());
         let rules = match p {
             Proto::Udp => vec![Rule::new([Step::L4(p)].into_iter().chain(closed), why), refresh],

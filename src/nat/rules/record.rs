@@ -107,7 +107,7 @@ impl Rules<'_> {
             Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")),
             Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, outbound")),
         ];
-        if self.zoned(p) {
+        if self.remembers_sessions(p) {
             let begun = update("begun", p, self.mapping.key(source(p), destination_of(Dir::Original)), vec![]);
             rules.push(Rule::new([Step::L4(p), begun], Property::Mapping.of(p, "a session begun from inside")));
         }
@@ -137,37 +137,41 @@ impl Rules<'_> {
         self.chain(format!("answer_{p}"), rules);
     }
 
-    /// Inbound packets that got so far keep their mapping alive (RFC 4787 REQ-6 allows it), and in a session from inside the
-    /// permission too.
+    /// Inbound packets that got so far keep alive what they used (RFC 4787 REQ-6 allows it), whoever began the session. An
+    /// address-dependent mapping is kept alive by the remote that it was made for; of others only the owner is.
     fn inbound_refresh(&mut self, p: Proto) {
         let mut rules = vec![];
         for d in [Dir::Reply, Dir::Original] {
-            let external_end = destination_of(d);
-            let translated = if d == Dir::Reply { Step::Snatted } else { Step::Dnatted };
-            let mut refresh = |step: Step, text: &str| {
-                let steps = [Step::L4(p), Step::Direction(d), translated.clone(), step];
-                rules.push(Rule::new(steps, Property::Refresh.of(p, text)));
-            };
-            refresh(update("owner", p, external_end, destination(p)), "the owner, inbound");
-            if self.behavior().mapping == Mapping::EndpointIndependent || d == Dir::Reply {
-                let key = self.mapping.key(destination(p), source(p));
-                refresh(update("mapping", p, key, external_end), "the mapping, inbound");
-            }
-            if self.zoned(p) && d == Dir::Reply {
-                let key = self.mapping.key(external_end, source(p));
-                refresh(update("begun", p, key, vec![]), "the session begun from inside, inbound");
-            }
-            if self.filtered() && d == Dir::Reply {
-                let key = self.filter.key(external_end, source(p));
-                refresh(update("permit", p, key, vec![]), "the permission, inbound");
-            }
-        }
-        let gone = |d: Dir| {
             let [address, _] = destination_of(d);
             let why = Property::Refresh.of(p, "an address that was given up is not revived");
-            Rule::new([Step::Direction(d), not_external(address), Step::Drop], why)
-        };
-        rules.splice(0..0, [gone(Dir::Reply), gone(Dir::Original)]);
+            rules.push(Rule::new([Step::Direction(d), not_external(address), Step::Drop], why));
+        }
+        for (d, translated) in [(Dir::Reply, Step::Snatted), (Dir::Original, Step::Dnatted)] {
+            let external_end = destination_of(d);
+            let session = self.mapping.key(external_end, source(p));
+            let permission = self.filter.key(external_end, source(p));
+            let refresh_mapping = update("mapping", p, self.mapping.key(destination(p), source(p)), external_end);
+            let refresh_session = update("begun", p, session.clone(), vec![]);
+            let refresh_permission = update("permit", p, permission.clone(), vec![]);
+            // Answers are to a session that inside began; of others that must be known.
+            let if_known = |what: &str, key: Key| (d == Dir::Original).then(|| known(what, p, key));
+
+            let mut refresh = |steps: Vec<Step>, text: &str| {
+                let when = [Step::L4(p), Step::Direction(d), translated.clone()];
+                rules.push(Rule::new(when.into_iter().chain(steps), Property::Refresh.of(p, text)));
+            };
+            refresh(vec![update("owner", p, external_end, destination(p))], "the owner, inbound");
+            if self.remembers_sessions(p) {
+                let steps = if_known("begun", session).into_iter().chain([refresh_mapping, refresh_session]);
+                refresh(steps.collect(), "the mapping of a session begun from inside, inbound");
+            } else if self.behavior().mapping == Mapping::EndpointIndependent || d == Dir::Reply {
+                refresh(vec![refresh_mapping], "the mapping, inbound");
+            }
+            if self.filtered() {
+                let steps = if_known("permit", permission).into_iter().chain([refresh_permission]);
+                refresh(steps.collect(), "the permission, inbound");
+            }
+        }
         self.chain(format!("in_{p}"), rules);
     }
 }

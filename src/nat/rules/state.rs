@@ -54,7 +54,7 @@ impl Rules<'_> {
                     sets.push(dynamic("inside_permit", p, self.filter.types(), vec![], t));
                 }
             }
-            if self.zoned(p) {
+            if self.remembers_sessions(p) {
                 sets.push(dynamic("begun", p, self.mapping.types(), vec![], t));
             }
         }

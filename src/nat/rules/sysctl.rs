@@ -56,8 +56,9 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
 }
 
 /// In seconds. A tracked connection must not outlive its mapping, else its port could not be used again by another; and the
-/// setting knows whole seconds only. With 0 every packet begins a connection of its own and the maps decide alone.
-fn conntrack_timeout(lifetime: Duration) -> u64 {
+/// setting knows whole seconds only. With 0 every packet begins a connection of its own and the maps decide alone; what only
+/// tracking provides is missing then: errors about a packet do not find their way inside, and `ReplyAffine` is `Strict`.
+pub(super) fn conntrack_timeout(lifetime: Duration) -> u64 {
     if lifetime.subsec_nanos() == 0 { lifetime.as_secs() } else { 0 }
 }
 

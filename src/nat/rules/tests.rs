@@ -149,7 +149,8 @@ fn a_rule_that_reads_ports_has_matched_the_protocol_before() {
                     _ => continue,
                 };
                 for p in fields.iter().filter_map(proto) {
-                    assert!(matched == Some(p) || chain.ends_with(&p.to_string()), "{chain}: {rule}");
+                    // The text would get the match from nft, and differ from the batch.
+                    assert_eq!(matched, Some(p), "{chain}: {rule}");
                 }
             }
         }

@@ -152,6 +152,11 @@ impl Agent {
         }
     }
 
+    /// Nothing is due any more, now or later.
+    pub fn is_done(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.state != State::InProgress)
+    }
+
     pub fn succeeded(&self) -> Vec<Working> {
         let working = self.pairs.iter().filter_map(|pair| {
             let State::Succeeded { mapped } = pair.state else { return None };

@@ -1,4 +1,5 @@
-//! A gateway as RFC 4787 describes it: a mapping table, permissions by external endpoint, and, for reply affinity, sessions.
+//! A gateway as RFC 4787 describes it: a mapping table, permissions by external endpoint, and, for reply affinity,
+//! sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -107,8 +107,8 @@ mod properties {
 
     proptest! {
         #[test]
-        fn networks_of_one_range_never_overlap_and_stay_inside(address: u32, range in 0u8..=24, prefix in 20u8..=29, end: bool) {
-            let range = Network::new(Ipv4Addr::from(address), range);
+        fn networks_of_one_range_stay_inside_and_apart(at: u32, range in 0u8..=24, prefix in 20u8..=29, end: bool) {
+            let range = Network::new(Ipv4Addr::from(at), range);
             let found: Vec<Network> = candidates(range, prefix, end).take(40).collect();
             for (i, n) in found.iter().enumerate() {
                 prop_assert!(range.contains(n.address));

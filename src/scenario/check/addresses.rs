@@ -170,19 +170,13 @@ fn usable(range: Network, address: Ipv4Addr) -> bool {
     host != 0 && host != !range.mask()
 }
 
-/// Fixed addresses behind one NAT make its network: they must share a /24, which no other NAT has, and whose first
-/// address is the NAT's own.
+/// Fixed addresses behind one NAT make its network: they must share a /24, which no other NAT has.
 fn local_networks(context: &mut Context<'_>, inside: &[(&str, Vec<&str>, Ipv4Addr)]) {
     let net = |address: Ipv4Addr| Network::new(Ipv4Addr::from(u32::from(address) & 0xffff_ff00), 24);
     for (i, (nat, path, address)) in inside.iter().enumerate() {
         let mine = net(*address);
-        if matches!(address.octets()[3], 0 | 1 | 255) {
-            let problem = context
-                .problem(
-                    path,
-                    format!("{address} is not free for a node: of each /24 the first address is the NAT's own"),
-                )
-                .help("the last number is from 2 to 254");
+        if !usable(mine, *address) {
+            let problem = context.problem(path, format!("{address} is not the address of a host in {mine}"));
             context.push(problem);
         }
         let Some((other, there, _)) = inside.iter().take(i).find(|(other, _, a)| (net(*a) == mine) != (other == nat))

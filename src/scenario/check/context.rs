@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::MOST_PROBLEMS;
 use super::places::Places;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::file::{NatTable, PeerTable, ScenarioFile, ServerTable};
+
+/// The most nodes of one kind that are looked at, far more than any kind may have.
+const MOST_NODES: usize = 64;
 
 /// The file under examination.
 pub struct Context<'a> {
@@ -13,7 +17,7 @@ pub struct Context<'a> {
     pub file: &'a ScenarioFile,
     /// Where its values stand.
     pub places: &'a Places,
-    /// Peers in the order of the file.
+    /// Peers in the order of the file; of absurdly many nodes of a kind the first ones.
     pub peers: Vec<(&'a str, &'a PeerTable)>,
     /// NATs in the order of the file.
     pub nats: Vec<(&'a str, &'a NatTable)>,
@@ -57,7 +61,9 @@ impl<'a> Context<'a> {
 
     /// Reports a problem.
     pub fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
     }
 
     /// Whether the absence of something is certain: no syntax error and no value of these keys that was not understood
@@ -76,13 +82,14 @@ impl<'a> Context<'a> {
         self.file.nat.get(name)
     }
 
-    /// The NATs from this one outwards, each once; stops at a name that does not exist and before a cycle closes.
+    /// The NATs from this one outwards, each once; stops at a name that does not exist, before a cycle closes, and when
+    /// it has become absurdly long.
     pub fn chain(&self, innermost: Option<&'a str>) -> Vec<&'a str> {
         let mut chain = Vec::new();
         let mut next = innermost;
         while let Some(name) = next {
             match self.nat(name) {
-                Some(nat) if !chain.contains(&name) => {
+                Some(nat) if !chain.contains(&name) && chain.len() < MOST_NODES => {
                     chain.push(name);
                     next = nat.behind.as_deref();
                 }
@@ -95,6 +102,7 @@ impl<'a> Context<'a> {
 
 fn in_order<'a, T>(places: &Places, kind: &str, tables: &'a BTreeMap<String, T>) -> Vec<(&'a str, &'a T)> {
     let mut all: Vec<_> = tables.iter().map(|(name, table)| (name.as_str(), table)).collect();
-    all.sort_by_key(|(name, _)| places.order(&[kind, name]));
+    all.sort_by_cached_key(|(name, _)| places.order(&[kind, name]));
+    all.truncate(MOST_NODES);
     all
 }

@@ -22,7 +22,13 @@ pub fn check(context: &mut Context<'_>, peers: &[Peer], offerers: &[String]) -> 
             because: table.because.clone(),
         };
         subject(context, &n, table, offerers, &out);
-        possible(context, &n, &expect, peers);
+        // What is stated for both directions holds for each as far as it states nothing else.
+        let general = tables.iter().position(|t| t.offerer.is_none()).and_then(|n| out.get(n));
+        let outcome = match general {
+            Some(general) if expect.outcome.is_empty() => general.outcome.clone(),
+            _ => expect.outcome.clone(),
+        };
+        possible(context, &n, &Expect { outcome, ..expect.clone() }, peers);
         in_time(context, &n, &expect);
         out.push(expect);
     }

@@ -1,7 +1,8 @@
 //! NATs and firewalls: what each does, and how they stand behind each other. Pure.
 
 use super::context::Context;
-use super::{names, preset};
+use super::names;
+use crate::nat::preset;
 use crate::nat::{Behavior, Filtering, Mapping, Semantics, Translation, UdpPolicy};
 use crate::scenario::Nat;
 use crate::scenario::diagnostic::nearest;
@@ -11,10 +12,17 @@ use crate::scenario::file::NatTable;
 const SHORTEST_LIFETIME: u64 = 200;
 /// The most NATs one behind the other.
 const DEEPEST: usize = 8;
+/// The most NATs: two peers behind as many as possible.
+const MOST: usize = 2 * DEEPEST;
 
 /// Checks every NAT; gives them in the order of the file.
 pub fn check(context: &mut Context<'_>) -> Vec<Nat> {
     let tables = context.nats.clone();
+    if let Some((name, _)) = tables.get(MOST) {
+        let count = context.file.nat.len();
+        let problem = context.key_problem(&["nat", name], format!("at most {MOST} NATs, this scenario has {count}"));
+        context.push(problem);
+    }
     let mut out = Vec::new();
     for (name, table) in &tables {
         let behavior = behavior(context, name, table);
@@ -37,7 +45,7 @@ pub fn check(context: &mut Context<'_>) -> Vec<Nat> {
 
 /// Preset and axes together.
 fn behavior(context: &mut Context<'_>, name: &str, table: &NatTable) -> Behavior {
-    let named = table.preset.as_deref().and_then(|p| Some((p, preset::find(p)?)));
+    let named = table.preset.as_deref().and_then(|p| Some((p, preset::find(p)?.behavior)));
     let stated =
         table.mapping.is_some() || table.filtering.is_some() || table.translation.is_some() || table.udp.is_some();
     if named.is_none() && !stated && context.certain(&["preset", "mapping", "filtering", "translation", "udp"]) {

@@ -53,7 +53,7 @@ pub fn check(context: &mut Context<'_>) {
         context.push(problem);
     }
 
-    let count = context.peers.len();
+    let count = context.file.peer.len();
     if count != 2 && context.certain(&["peer"]) {
         let third = context.peers.get(2).map(|(name, _)| *name);
         let problem = match (count, third) {

@@ -17,8 +17,10 @@ const MOST: usize = 16;
 pub fn check(context: &mut Context<'_>) -> Vec<Server> {
     let tables = context.servers.clone();
     if let Some((name, _)) = tables.get(MOST) {
-        let problem = context
-            .key_problem(&["server", name], format!("at most {MOST} servers, this scenario has {}", tables.len()));
+        let problem = context.key_problem(
+            &["server", name],
+            format!("at most {MOST} servers, this scenario has {}", context.file.server.len()),
+        );
         context.push(problem);
     }
     tables.into_iter().filter_map(|(name, table)| Some(one(context, name, table, table.kind?))).collect()

@@ -12,14 +12,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::places::{Path, Place, Places};
-use super::words;
+use super::{MOST_PROBLEMS, words};
 use crate::net::Network;
 use crate::scenario::diagnostic::{Problem, likeness, nearest};
 use crate::scenario::file::{Millis, READ_AS};
+use crate::scenario::schema::resolve;
 
-/// Problems after which no more nearest names are looked for: nobody reads that far, and a file may hold a hundred
-/// thousand.
-const PATIENCE: usize = 1000;
+/// The most items of a list without a limit of its own that are looked at.
+const MOST_ITEMS: usize = 1000;
 
 /// What was understood of a file.
 #[derive(Debug, Default)]
@@ -55,8 +55,14 @@ impl Walk<'_> {
         Problem::new(self.file, message).at(Some(span))
     }
 
+    fn report(&mut self, problem: Problem) {
+        if self.out.problems.len() < MOST_PROBLEMS {
+            self.out.problems.push(problem);
+        }
+    }
+
     fn near<'b>(&self, word: &str, names: &[&'b str]) -> Option<&'b str> {
-        if self.out.problems.len() < PATIENCE { nearest(word, names.iter().copied()) } else { None }
+        if self.out.problems.len() < MOST_PROBLEMS { nearest(word, names.iter().copied()) } else { None }
     }
 
     /// What a value is understood as; `None` when it cannot be.
@@ -117,9 +123,9 @@ impl Walk<'_> {
                 let choices = known.get(required).map(|s| choices(resolve(self.schema, s))).unwrap_or_default();
                 let mut problem = self.problem(header.clone(), format!("`{required}` is missing"));
                 if !choices.is_empty() {
-                    problem = problem.help(format!("{required} is {}", words::any_of(&quoted(&choices))));
+                    problem = problem.help(format!("`{required}` is {}", words::any_of(&quoted(&choices))));
                 }
-                self.out.problems.push(problem);
+                self.report(problem);
             }
         }
         out
@@ -162,7 +168,7 @@ impl Walk<'_> {
     fn unknown_key<'b>(&mut self, key: &str, span: Range<usize>, known: &'b Map<String, Value>) -> Option<&'b str> {
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
         // Nearly the same name here beats the same name elsewhere, and that beats a distant likeness here.
-        let patient = self.out.problems.len() < PATIENCE;
+        let patient = self.out.problems.len() < MOST_PROBLEMS;
         let elsewhere = if patient { tables_with(self.schema, key) } else { Vec::new() };
         let meant = self.near(key, &names).filter(|name| elsewhere.is_empty() || likeness(key, name) > 0.9);
         let table = match self.path.as_slice() {
@@ -177,7 +183,7 @@ impl Walk<'_> {
         } else {
             problem = problem.help(format!("keys {table}: {}", names.join(", ")));
         }
-        self.out.problems.push(problem);
+        self.report(problem);
         meant
     }
 
@@ -202,7 +208,7 @@ impl Walk<'_> {
             let header = if schema.get("properties").is_some() { path } else { format!("{path}.NAME") };
             problem = problem.help(format!("write `[{header}]`, with single brackets"));
         }
-        self.out.problems.push(problem);
+        self.report(problem);
         None
     }
 
@@ -210,17 +216,17 @@ impl Walk<'_> {
         let count = |key| schema.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
         if count("minItems").is_some_and(|least| items.len() < least) {
             let problem = self.problem(span.clone(), "an empty list says nothing".to_owned());
-            self.out.problems.push(problem);
+            self.report(problem);
             return None;
         }
         if let Some(most) = count("maxItems").filter(|most| items.len() > *most) {
-            let problem = self.problem(span, format!("at most {most} of them"));
-            self.out.problems.push(problem);
+            let problem = self.problem(span, format!("at most {most} of them, these are {}", items.len()));
+            self.report(problem);
         }
         let nothing = Value::Null;
         let item_schema = schema.get("items").unwrap_or(&nothing);
         let mut out = Vec::new();
-        for item in items {
+        for item in items.iter().take(count("maxItems").unwrap_or(MOST_ITEMS)) {
             // Numbers are those of the understood items, by which the checks of meaning ask.
             self.path.push(out.len().to_string());
             self.out.places.insert(&self.path, Place { key: item.span(), value: item.span() });
@@ -236,15 +242,15 @@ impl Walk<'_> {
         let choices = choices(schema);
         if !choices.is_empty() && !choices.contains(&text) {
             let meant = self.near(text, &choices);
-            let what = self.path.iter().rev().find(|key| key.parse::<usize>().is_err());
-            let what = what.map_or_else(|| "value".to_owned(), |key| key.to_owned());
-            let mut problem = self.problem(span, format!("unknown {what} `{text}`"));
-            let all = format!("{what} is {}", words::any_of(&quoted(&choices)));
+            let key = self.path.iter().rev().find(|key| key.parse::<usize>().is_err());
+            let key = key.cloned().unwrap_or_default();
+            let mut problem = self.problem(span, format!("unknown value `{text}` of `{key}`"));
+            let all = format!("`{key}` is {}", words::any_of(&quoted(&choices)));
             problem = match meant {
                 Some(name) => problem.label(format!("did you mean \"{name}\"?")).help(all),
                 None => problem.help(all),
             };
-            self.out.problems.push(problem);
+            self.report(problem);
             return meant.map(Value::from);
         }
         let bad = match (schema.get(READ_AS).and_then(Value::as_str), schema.get("format").and_then(Value::as_str)) {
@@ -268,7 +274,7 @@ impl Walk<'_> {
                 };
                 let article = if what.starts_with('I') { "an" } else { "a" };
                 let problem = self.problem(span, format!("not {article} {what}: `{text}`")).help(help);
-                self.out.problems.push(problem);
+                self.report(problem);
                 None
             }
         }
@@ -284,18 +290,11 @@ impl Walk<'_> {
             _ => {
                 let name = self.path.last().cloned().unwrap_or_default();
                 let problem = self.problem(span, format!("`{name}` must be from {least} to {most}"));
-                self.out.problems.push(problem);
+                self.report(problem);
                 None
             }
         }
     }
-}
-
-/// Follows `$ref`.
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let target =
-        schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')).and_then(|p| root.pointer(p));
-    target.unwrap_or(schema)
 }
 
 /// The strings a schema names one by one; empty: any.

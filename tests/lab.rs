@@ -1,0 +1,29 @@
+//! Whole runs in real namespaces. Where the host has no lab they are listed as ignored, with the reason; in CI they fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
+
+#[path = "lab/command.rs"]
+mod command;
+#[path = "lab/endings.rs"]
+mod endings;
+#[path = "lab/matrix.rs"]
+mod matrix;
+#[path = "lab/misbehaving.rs"]
+mod misbehaving;
+#[path = "lab/records.rs"]
+mod records;
+#[path = "lab/shipped.rs"]
+mod shipped;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let ignored = command::why_no_lab().filter(|_| std::env::var("CI").as_deref() != Ok("true"));
+    if let Some(why) = &ignored {
+        eprintln!("ignored, this host has no lab: {why}");
+    }
+    let tests = [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests()];
+    let tests: Vec<Trial> =
+        tests.into_iter().flatten().map(|t| t.with_ignored_flag(ignored.is_some())).collect();
+    libtest_mimic::run(&arguments, tests).exit();
+}

@@ -1,0 +1,102 @@
+//! The rules against the kernel: NATs in network namespaces, and packets through them.
+//!
+//! Not a libtest harness: entering a user namespace needs a process with one thread. Everything happens in namespaces of its
+//! own, as root or as an ordinary user, and through netlink alone. Where that is not allowed the tests are listed as ignored
+//! with the reason; in CI (`CI=true`) that is a failure.
+//!
+//! Which packets do not arrive is decided by order, never by waiting: all of the process runs on one processor, where packets
+//! of the same number of hops stay in order, and after each packet a pulse goes a longer way that is open. What has not come by
+//! then will not come.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[cfg(target_os = "linux")]
+mod behaviors;
+#[cfg(target_os = "linux")]
+mod endpoints;
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(target_os = "linux")]
+mod model;
+#[cfg(target_os = "linux")]
+mod nft;
+#[cfg(target_os = "linux")]
+mod property;
+#[cfg(target_os = "linux")]
+mod races;
+#[cfg(target_os = "linux")]
+mod sandbox;
+#[cfg(target_os = "linux")]
+mod tcp;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::process::ExitCode;
+    use std::time::Instant;
+
+    type Test = (&'static str, fn(&mut lab::Home));
+    const NEEDS_NFT: &str = "netlink_and_text_mean_the_same";
+    const TESTS: &[Test] = &[
+        ("nine_behaviors_for_two_hosts", behaviors::nine_behaviors_for_two_hosts),
+        ("random_packets_agree_with_the_model", property::random_packets_agree_with_the_model),
+        ("ports_are_preserved_and_never_shared", behaviors::ports_are_preserved_and_never_shared),
+        ("ports_run_out", behaviors::ports_run_out),
+        ("first_packets_at_once", races::first_packets_at_once),
+        ("unsolicited_packets_leave_no_trace", behaviors::unsolicited_packets_leave_no_trace),
+        ("untranslated_packets_do_not_pass", behaviors::untranslated_packets_do_not_pass),
+        ("icmp_errors_pass", behaviors::icmp_errors_pass),
+        (
+            "icmp_errors_of_untracked_connections_do_not_pass",
+            behaviors::icmp_errors_of_untracked_connections_do_not_pass,
+        ),
+        ("packets_without_checksum_stay_without", behaviors::packets_without_checksum_stay_without),
+        ("hairpinning_none", behaviors::hairpinning_none),
+        ("hairpinning_external_source", behaviors::hairpinning_external_source),
+        ("hairpinning_internal_source", behaviors::hairpinning_internal_source),
+        ("mappings_end", behaviors::mappings_end),
+        ("state_is_forgotten_on_request", behaviors::state_is_forgotten_on_request),
+        ("an_address_pool_is_paired", behaviors::an_address_pool_is_paired),
+        ("udp_blocked", behaviors::udp_blocked),
+        ("firewalls", behaviors::firewalls),
+        ("tcp_nine_behaviors", tcp::nine_behaviors),
+        ("nat_behind_nat", behaviors::nat_behind_nat),
+        (NEEDS_NFT, nft::netlink_and_text_mean_the_same),
+    ];
+
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "--list") {
+        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
+    let selected: Vec<&Test> = TESTS
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
+        .collect();
+
+    let ci = std::env::var("CI").is_ok_and(|v| v == "true");
+    if let Err(why) = sandbox::enter() {
+        selected.iter().for_each(|(name, _)| println!("test {name} ... ignored, {why}"));
+        return if ci { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    let mut home = lab::Home::build().expect("build the lab");
+    let mut failed = 0;
+    for (name, test) in selected {
+        if let Some(why) = (*name == NEEDS_NFT).then(nft::missing).flatten() {
+            println!("test {name} ... ignored, {why}");
+            failed += usize::from(ci);
+            continue;
+        }
+        let start = Instant::now();
+        let passed = catch_unwind(AssertUnwindSafe(|| test(&mut home))).is_ok();
+        println!("test {name} ... {} ({:.0?})", if passed { "ok" } else { "FAILED" }, start.elapsed());
+        failed += usize::from(!passed);
+    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("the rules are those of Linux: nothing to test here");
+}
