@@ -7,11 +7,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::recorder::Recorder;
-use super::session::cancelled;
-use super::trial::directory_name;
+use super::session::{Session, cancelled};
+use super::trial::{SERVER_LIMIT, directory_name};
 use super::wire::Answer;
+use crate::event::Awaited;
 use crate::lab::process::{self, Streams};
-use crate::lab::servers::Servers;
+use crate::lab::servers::{Servers, wait_for_foreign};
 use crate::lab::{conformance, topology};
 use crate::plan::Trial;
 
@@ -39,7 +40,7 @@ async fn execute(
     answers: &UnboundedSender<Answer>,
     cancel: &mut watch::Receiver<bool>,
 ) -> Result<i32, String> {
-    let (live, _events) = unbounded_channel();
+    let (live, events) = unbounded_channel();
     let recorder = Recorder::new(&trial.id, answers.clone(), live);
     let name = directory_name(&trial.id);
     let lab = topology::build(&trial.topology, &home.join("nodes"), &name).await.map_err(|e| e.to_string())?;
@@ -47,6 +48,13 @@ async fn execute(
     servers.start(trial, &lab, &home.join("run").join(&name), &recorder).map_err(|e| e.to_string())?;
     if !conformance::verify(trial, &lab, &recorder).await {
         return Err("a gateway does not behave as declared; `natlab run` shows how".into());
+    }
+    // The program is there for these servers: it must not meet them half started.
+    let mut session = Session::new(trial, recorder.clone(), events, cancel.clone());
+    let listening = session.until(Awaited::Server, SERVER_LIMIT, |s| s.servers_ready()).await.is_ok()
+        && wait_for_foreign(trial, &lab, &recorder, SERVER_LIMIT).await.is_ok();
+    if !listening {
+        return Err("a server does not listen; `natlab run` shows what it says".into());
     }
     let namespace = lab.node(node).map_err(|e| e.to_string())?;
     let mut child = process::spawn(namespace, argv, &[("NATLAB_NODE", node)], None, Streams::Terminal)
