@@ -15,7 +15,7 @@ use crate::trace::servers::{Allocation, AllocationState, Reflexive};
 use crate::trace::{AgentTrace, Moment, Trace};
 use crate::verdict::Reason;
 
-use super::PairRecord;
+use super::{PairRecord, names};
 
 /// One side of a trial. Times are milliseconds since the offer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ pub struct AgentRecord {
     /// Gateways in front of it, innermost first.
     pub behind: Vec<String>,
     /// Composite of them.
+    #[serde(default, with = "names::behavior")]
     pub behavior: Option<Behavior>,
     /// Candidates it was allowed to use.
     pub policy: CandidatePolicy,
