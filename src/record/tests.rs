@@ -227,6 +227,9 @@ fn another_outcome_in_the_other_offer_direction_is_a_finding() {
         "{}",
         finding.text
     );
+    assert!(
+        finding.text.ends_with("; there, no direct pair ever answered, although the NAT model says that one works")
+    );
     assert!(finding.remedy.contains("let bob offer"));
 
     let racy = |mut r: TrialRecord| {
