@@ -71,7 +71,8 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    // The directory is compared with the list.
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
     use std::collections::BTreeSet;
 
     use super::*;
@@ -97,6 +98,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "compares with the folder")]
     fn the_list_is_what_the_directory_has() {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let files: BTreeSet<String> = std::fs::read_dir(directory)

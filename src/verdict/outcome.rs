@@ -4,6 +4,7 @@ use crate::event::Awaited;
 use crate::ice::OfferRole;
 use crate::plan::{AgentProgram, Trial};
 use crate::protocol;
+use crate::trace::lab::NatTrace;
 use crate::trace::{AgentTrace, Path, Trace};
 
 use super::capability;
@@ -39,15 +40,18 @@ fn spoilt_by_natlab(trace: &Trace) -> Found {
 }
 
 fn spoilt_by_nat(trial: &Trial, trace: &Trace) -> Found {
-    let wrong = trace.lab.measurements.iter().filter(|m| !m.differences.is_empty());
-    let reasons: Vec<Reason> = wrong
-        .map(|m| {
-            let differences = m.differences.join("; ");
-            Reason::new(format!("{} does not behave as declared: {differences}", m.nat), [m.event])
-        })
-        .collect();
-    if !reasons.is_empty() {
+    let tell =
+        |m: &NatTrace, what: &str| Reason::new(format!("{} {what}: {}", m.nat, m.differences.join("; ")), [m.event]);
+    let (wrong, unsure): (Vec<&NatTrace>, Vec<&NatTrace>) =
+        trace.lab.measurements.iter().filter(|m| !m.differences.is_empty()).partition(|m| m.is_contradicted());
+    if !wrong.is_empty() {
+        let reasons = wrong.into_iter().map(|m| tell(m, "does not behave as declared")).collect();
         return Some((Outcome::Unknown(UnknownCause::NatNotAsDeclared), reasons));
+    }
+    // Nothing was found that is wrong, but not everything was found: natlab or a busy host is to blame, not the gateway.
+    if !unsure.is_empty() {
+        let reasons = unsure.into_iter().map(|m| tell(m, "could not be measured")).collect();
+        return Some((Outcome::Unknown(UnknownCause::NatNotMeasured), reasons));
     }
     // A trial that never came to its agents has another reason than this.
     trace.offered?;

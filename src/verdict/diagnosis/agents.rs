@@ -9,8 +9,8 @@ use super::{Case, Cause, count};
 pub(super) fn unknown(case: &mut Case<'_>, cause: UnknownCause) {
     match cause {
         UnknownCause::Interrupted | UnknownCause::Unfinished => {}
-        UnknownCause::LabFailed | UnknownCause::ServerFailed | UnknownCause::NatNotMeasured => lab(case),
-        UnknownCause::NatNotAsDeclared => nat(case),
+        UnknownCause::LabFailed | UnknownCause::ServerFailed => lab(case),
+        UnknownCause::NatNotAsDeclared | UnknownCause::NatNotMeasured => nat(case),
         UnknownCause::MissingCapability => capability(case),
         UnknownCause::AgentNotStarted | UnknownCause::ProgramNotStarted => not_started(case),
         UnknownCause::Crashed => crashed(case),
@@ -81,6 +81,13 @@ fn lab(case: &mut Case<'_>) {
 
 fn nat(case: &mut Case<'_>) {
     for m in case.trace.lab.measurements.iter().filter(|m| !m.differences.is_empty()) {
+        if !m.is_contradicted() {
+            let why = if m.measured.undecided.is_empty() { &m.differences } else { &m.measured.undecided };
+            let text = format!("{}, probed from {}, could not be measured: {}", m.nat, m.from, why.join("; "));
+            let remedy = "run it again on a less busy host, or with fewer trials at a time (`--jobs 1`)";
+            case.add(Cause::NatNotMeasured, None, text, remedy, [m.event]);
+            continue;
+        }
         let text = format!(
             "{}, probed from {}, was declared {} and does not behave so: {}",
             m.nat,
