@@ -3,14 +3,13 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::recorder::Recorder;
 use super::session::{Session, Stop, cancelled};
-use super::trial::directory_name;
+use super::trial::{SERVER_LIMIT, directory_name};
 use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
 use crate::lab::conformance;
@@ -18,9 +17,6 @@ use crate::lab::process::{self, Streams};
 use crate::lab::servers::{self, Servers};
 use crate::lab::topology::{self, Lab, LabError};
 use crate::plan::Trial;
-
-/// From start to a server that listens.
-const SERVER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Builds the lab of `trial` with its servers and rules, runs `argv` in `node` on the user's terminal, takes the lab down.
 /// What happens on the way goes to `answers` as events; the last answer says how it ended.

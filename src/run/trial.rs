@@ -33,7 +33,7 @@ const STATS_LIMIT: Duration = Duration::from_secs(2);
 /// From `close` to the end of the process.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// From start to a server that listens.
-const SERVER_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const SERVER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the outer process may say while a trial runs.
 #[derive(Debug)]

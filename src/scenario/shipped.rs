@@ -98,6 +98,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "compares with the folder")]
     fn the_list_is_what_the_directory_has() {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let files: BTreeSet<String> = std::fs::read_dir(directory)
