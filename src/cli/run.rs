@@ -21,7 +21,7 @@ use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
 use crate::report::{Format, Look};
 use crate::run::outer::{Next, Outer};
 use crate::run::wire::{Answer, Request};
-use crate::verdict::Verdict;
+use crate::verdict::{Outcome, UnknownCause, Verdict};
 
 /// `natlab run …`.
 #[derive(Debug, Args)]
@@ -116,7 +116,11 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     }
     let mut collected = Collected::new(&trials, arguments, store.as_mut());
     let ended = collected.all(&mut outer, trials);
-    let Collected { records, interrupted, trouble, .. } = collected;
+    let Collected { records, interrupted, trouble, host_lacks, .. } = collected;
+    if host_lacks {
+        // What is missing, and what helps, has been said.
+        return Exit::Host;
+    }
     let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
@@ -170,6 +174,10 @@ struct Collected<'a> {
     events: BTreeMap<String, Vec<Event>>,
     records: Vec<TrialRecord>,
     interrupted: bool,
+    /// A lab could not be built, and nobody has looked yet whether the host is to blame.
+    suspect: bool,
+    /// The host lacks something that labs need.
+    host_lacks: bool,
     /// The first thing that could not be kept; the run goes on without the store.
     trouble: Option<StoreError>,
 }
@@ -185,6 +193,8 @@ impl<'a> Collected<'a> {
             events: BTreeMap::new(),
             records: vec![],
             interrupted: false,
+            suspect: false,
+            host_lacks: false,
             trouble: None,
         }
     }
@@ -207,7 +217,7 @@ impl<'a> Collected<'a> {
                 }
                 running += 1;
             }
-            if running == 0 {
+            if running == 0 && !self.suspect {
                 break Ok(());
             }
             if interrupts.count() > 0 && !cancelled {
@@ -261,7 +271,8 @@ impl<'a> Collected<'a> {
             Answer::Ended { trial } => {
                 self.keep_safe(|store| store.ended(&trial));
                 if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e).ok()) {
-                    self.progress.end(&trial, record.verdict);
+                    self.progress.end(&trial);
+                    self.suspect |= record.outcome == Outcome::Unknown(UnknownCause::LabFailed);
                     self.records.push(record);
                 }
                 return true;
