@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod args;
 pub mod exit;
+pub mod generate;
 pub mod list;
 pub mod output;
 pub mod rules;
@@ -11,6 +12,8 @@ pub mod serve;
 
 #[cfg(target_os = "linux")]
 pub mod doctor;
+#[cfg(target_os = "linux")]
+pub mod exec;
 #[cfg(target_os = "linux")]
 pub mod interrupt;
 #[cfg(target_os = "linux")]

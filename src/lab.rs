@@ -9,6 +9,7 @@ pub mod inner;
 pub mod isolate;
 pub mod link;
 pub mod namespace;
+pub mod preflight;
 pub mod process;
 pub mod servers;
 pub mod taps;

@@ -262,6 +262,21 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Whether something was found that is not as declared, as opposed to not found out.
+    pub fn contradicts(&self, declared: &Behavior) -> bool {
+        let decided = self.clone();
+        let known = Measured {
+            udp: decided.udp.or(Some(declared.udp)),
+            translation: decided.translation.or(Some(declared.translation)),
+            mapping: decided.mapping.or(Some(declared.mapping)),
+            filtering: decided.filtering.or(Some(declared.filtering)),
+            ports_preserved: decided.ports_preserved.or(Some(declared.ports == PortAssignment::Preserving)),
+            hairpinning: decided.hairpinning.or(Some(declared.hairpinning)),
+            ..Measured::default()
+        };
+        !known.differences(declared).is_empty()
+    }
+
     /// The differences from what was declared, each as a sentence; empty when the gateway is as declared. An axis that was
     /// not measured although it can be is a difference too: nothing counts unmeasured.
     pub fn differences(&self, declared: &Behavior) -> Vec<String> {
@@ -332,5 +347,35 @@ mod tests {
         assert_eq!(affine(adm).behind(eim).semantics, Semantics::ReplyAffine);
         assert_eq!(affine(adm).behind(adm).semantics, Semantics::Strict);
         assert_eq!(affine(adm).behind(affine(adm)).semantics, Semantics::ReplyAffine);
+    }
+}
+
+#[cfg(test)]
+mod measured_tests {
+    use super::*;
+
+    fn as_declared(b: &Behavior) -> Measured {
+        Measured {
+            udp: Some(b.udp),
+            translation: Some(b.translation),
+            mapping: Some(b.mapping),
+            filtering: Some(b.filtering),
+            ports_preserved: Some(true),
+            hairpinning: Some(b.hairpinning),
+            ..Measured::default()
+        }
+    }
+
+    #[test]
+    fn what_was_not_found_out_is_a_difference_but_no_contradiction() {
+        let declared = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressDependent);
+        let mut measured = as_declared(&declared);
+        assert_eq!(measured.differences(&declared), Vec::<String>::new());
+        measured.filtering = None;
+        assert_eq!(measured.differences(&declared).len(), 1);
+        assert!(!measured.contradicts(&declared));
+        measured.filtering = Some(Filtering::EndpointIndependent);
+        assert!(measured.contradicts(&declared));
+        assert!(measured.differences(&declared)[0].contains("AddressDependent"), "both behaviours are shown");
     }
 }

@@ -10,6 +10,9 @@ pub mod repeats;
 pub mod role_swap;
 pub mod trial;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{Outcome, Verdict};

@@ -5,9 +5,9 @@
 pub mod dispatch;
 pub mod exchange;
 pub mod exec;
+pub mod live;
 pub mod outer;
 pub mod recorder;
-pub mod live;
 pub mod session;
 pub mod side;
 pub mod trial;

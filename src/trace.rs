@@ -11,6 +11,11 @@ pub mod path;
 pub mod process;
 pub mod servers;
 
+#[cfg(test)]
+pub(crate) mod script;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 

@@ -8,6 +8,9 @@ pub mod compare;
 pub mod diagnosis;
 pub mod outcome;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

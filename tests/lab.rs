@@ -23,7 +23,6 @@ fn main() {
         eprintln!("ignored, this host has no lab: {why}");
     }
     let tests = [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests()];
-    let tests: Vec<Trial> =
-        tests.into_iter().flatten().map(|t| t.with_ignored_flag(ignored.is_some())).collect();
+    let tests: Vec<Trial> = tests.into_iter().flatten().map(|t| t.with_ignored_flag(ignored.is_some())).collect();
     libtest_mimic::run(&arguments, tests).exit();
 }

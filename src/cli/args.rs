@@ -21,7 +21,10 @@ pub enum Command {
     /// Run scenarios and report what happened, what was expected, and why they differ.
     #[cfg(target_os = "linux")]
     Run(super::run::Run),
-    /// List the presets.
+    /// Show what this host can run, and what fixes what is missing.
+    #[cfg(target_os = "linux")]
+    Doctor(super::doctor::Doctor),
+    /// List the presets and the shipped scenarios.
     List,
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
@@ -30,6 +33,13 @@ pub enum Command {
     /// Run a STUN or TURN server, here or anywhere else, until Ctrl-C.
     #[command(subcommand)]
     Serve(super::serve::Serve),
+    /// Run a program inside a node of a scenario.
+    #[cfg(target_os = "linux")]
+    Exec(super::exec::Exec),
+    /// Print the completion script of a shell.
+    Completions(super::generate::Completions),
+    /// Print the manual page, or write one per command.
+    Man(super::generate::Man),
     /// Become a built-in ICE agent that speaks the agent protocol on stdin and stdout.
     #[command(hide = true)]
     Agent {
@@ -46,12 +56,18 @@ impl Command {
     fn run(self) -> Exit {
         let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
         match self {
+            #[cfg(target_os = "linux")]
+            Command::Doctor(options) => super::doctor::run(&options),
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
             Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
             Command::Run(run) => super::run::run(&run),
+            #[cfg(target_os = "linux")]
+            Command::Exec(options) => super::exec::run(&options),
+            Command::Completions(options) => super::generate::completions(&options, &mut out),
+            Command::Man(options) => super::generate::man(&options, &mut out),
             Command::Agent { name } => super::agent::main(&name),
             #[cfg(target_os = "linux")]
             Command::Lab(lab) => super::lab::run(&lab),

@@ -21,6 +21,8 @@ pub enum Exit {
     Bug,
     /// Interrupted, after teardown and with the partial record written.
     Interrupted,
+    /// `natlab exec` only: the code of the program that ran in the node.
+    Program(u8),
 }
 
 impl Exit {
@@ -35,6 +37,7 @@ impl Exit {
             Exit::NothingSelected => 5,
             Exit::Bug => 70,
             Exit::Interrupted => 130,
+            Exit::Program(code) => code,
         }
     }
 }

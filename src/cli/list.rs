@@ -3,20 +3,68 @@
 use std::io::{self, Write};
 
 use super::exit::Exit;
+use super::output::terminal_width;
 use crate::nat::preset;
+use crate::scenario::{parse, shipped};
 
-/// Prints the presets.
+/// Columns where nobody says how many there are.
+const WIDTH: usize = 100;
+/// Descriptions are not squeezed into less.
+const NARROWEST: usize = 20;
+
+/// Prints the presets and the shipped scenarios.
 pub fn run(out: &mut impl Write) -> Exit {
-    super::output::written(presets(out).and_then(|()| out.flush()))
+    let width = terminal_width().unwrap_or(WIDTH);
+    super::output::written(everything(out, width).and_then(|()| out.flush()))
 }
 
-fn presets(out: &mut impl Write) -> io::Result<()> {
+fn everything(out: &mut impl Write, width: usize) -> io::Result<()> {
+    let presets: Vec<_> = preset::ALL.iter().map(|p| (p.name, p.summary.to_owned())).collect();
+    let scenarios: Vec<_> = shipped::all().iter().map(|s| (s.name, summary(s))).collect();
+    let names = presets.iter().chain(&scenarios).map(|(name, _)| name.len()).max().unwrap_or(0);
     writeln!(out, "presets (`preset = \"…\"` in a scenario; `natlab rules PRESET` shows the rules)")?;
-    let width = preset::ALL.iter().map(|p| p.name.len()).max().unwrap_or(0);
-    for p in &preset::ALL {
-        writeln!(out, "  {:width$}  {}", p.name, p.summary)?;
+    table(out, &presets, names, width)?;
+    writeln!(out, "\nscenarios (`natlab run SCENARIO`)")?;
+    table(out, &scenarios, names, width)
+}
+
+/// The first sentence of what a scenario says that it shows.
+fn summary(scenario: &shipped::Shipped) -> String {
+    let description = match parse(&scenario.file(), scenario.text.as_bytes()) {
+        Ok(parsed) => parsed.description,
+        // A test holds the shipped ones to being without mistakes; should one have some, it is still listed.
+        Err(_) => scenario.description(),
+    };
+    let first = description.lines().next().unwrap_or_default();
+    first.split_inclusive(". ").next().unwrap_or(first).trim_end().trim_end_matches('.').to_owned()
+}
+
+fn table(out: &mut impl Write, rows: &[(&str, String)], names: usize, width: usize) -> io::Result<()> {
+    for (name, text) in rows {
+        let mut name = *name;
+        for line in wrapped(text, width.saturating_sub(names + 4)) {
+            writeln!(out, "  {name:names$}  {line}")?;
+            name = "";
+        }
     }
     Ok(())
+}
+
+/// A text in lines of at most `width` characters, but for longer words.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(NARROWEST);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -24,13 +72,41 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn every_preset_has_a_line() {
+    fn text(width: usize) -> String {
         let mut out = vec![];
-        assert_eq!(run(&mut out), Exit::Success);
-        let out = String::from_utf8(out).unwrap();
+        everything(&mut out, width).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_preset_and_every_scenario_has_a_line() {
+        let out = text(400);
         for p in &preset::ALL {
             assert!(out.lines().any(|l| l.contains(p.name) && l.contains(p.summary)), "{out}");
         }
+        for s in shipped::all() {
+            assert!(
+                out.lines().any(|l| l.split_whitespace().next() == Some(s.name) && l.len() > s.name.len() + 30),
+                "{out}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_between_words() {
+        for width in [60, 100] {
+            let out = text(width);
+            for line in out.lines().filter(|l| l.starts_with("  ")) {
+                assert!(line.chars().count() <= width, "{line}");
+            }
+        }
+        assert!(text(1).lines().count() > text(100).lines().count(), "squeezed, but all there");
+    }
+
+    #[test]
+    fn words_stay_whole_and_in_order() {
+        assert_eq!(wrapped("one two  three four", 20), ["one two three four"]);
+        assert_eq!(wrapped("a verylongwordthatfitsnowhere b", 20), ["a", "verylongwordthatfitsnowhere", "b"]);
+        assert_eq!(wrapped("", 20), [""]);
     }
 }

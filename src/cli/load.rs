@@ -69,9 +69,8 @@ pub fn trials(names: &[String], only: &[String]) -> Result<Vec<Trial>, Exit> {
 fn plan(source: &Source) -> Result<Vec<Trial>, Vec<Problem>> {
     let mut scenario = scenario::parse(&source.name, &source.text)?;
     resolve_programs(&mut scenario, source.directory.as_deref());
-    plan::trials(&scenario).map_err(|problems| {
-        problems.iter().map(|p| Problem::new(&source.name, p.to_string()).help(p.hint())).collect()
-    })
+    plan::trials(&scenario)
+        .map_err(|problems| problems.iter().map(|p| Problem::new(&source.name, p.to_string()).help(p.hint())).collect())
 }
 
 /// A program path with a slash is meant from the scenario's directory, as the shell would mean it from its own.

@@ -10,10 +10,10 @@ use clap::Args;
 use super::doctor;
 use super::exit::Exit;
 use super::interrupt::Interrupts;
+use super::load;
 use super::output::{complain, report, stdout_colour};
 use super::progress::Progress;
 use super::store::{Store, StoreError};
-use super::load;
 use crate::event::Event;
 use crate::lab::isolate::Terminal;
 use crate::plan::Trial;
@@ -32,6 +32,14 @@ pub struct Run {
     /// Run only this trial (its name is in every report); may be given more than once.
     #[arg(long, value_name = "ID")]
     trial: Vec<String>,
+    /// What to do with them, and how to tell.
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Everything about a run but its trials.
+#[derive(Debug, Args)]
+pub struct Settings {
     /// How the report is written.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -55,15 +63,27 @@ pub struct Run {
     verbose: bool,
 }
 
+impl Settings {
+    /// Everything by default, the report as JSON.
+    pub fn json() -> Settings {
+        let (out, jobs) = (None, None);
+        Settings { format: Format::Json, out, pcap: false, keep: false, jobs, quiet: false, verbose: false }
+    }
+}
+
 /// How long a silent inner process is waited for between looks at interrupts.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs it.
 pub fn run(arguments: &Run) -> Exit {
-    let mut trials = match load::trials(&arguments.scenarios, &arguments.trial) {
-        Ok(trials) => trials,
-        Err(exit) => return exit,
-    };
+    match load::trials(&arguments.scenarios, &arguments.trial) {
+        Ok(trials) => run_trials(trials, &arguments.settings),
+        Err(exit) => exit,
+    }
+}
+
+/// Runs planned trials.
+pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     trials.iter_mut().for_each(|t| t.capture = arguments.pcap);
     if let Err(missing) = doctor::programs_of(&trials) {
         complain(&missing.message, Some(&missing.remedy));
@@ -155,7 +175,7 @@ struct Collected<'a> {
 }
 
 impl<'a> Collected<'a> {
-    fn new(trials: &[Trial], arguments: &Run, store: Option<&'a mut Store>) -> Self {
+    fn new(trials: &[Trial], arguments: &Settings, store: Option<&'a mut Store>) -> Self {
         Collected {
             store,
             progress: Progress::new(trials.len(), arguments.quiet),
@@ -176,7 +196,10 @@ impl<'a> Collected<'a> {
         let mut running = 0;
         let mut cancelled = false;
         let done = loop {
-            while running < self.jobs && !cancelled && let Some(trial) = waiting.pop_front() {
+            while running < self.jobs
+                && !cancelled
+                && let Some(trial) = waiting.pop_front()
+            {
                 self.progress.begin(&trial.id);
                 let request = Request::Run { trial: Box::new(trial), keep: self.keep };
                 if let Err(e) = outer.ask(&request) {
@@ -224,7 +247,11 @@ impl<'a> Collected<'a> {
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
             Answer::Kept { trial, path } => {
-                let met = self.events.get(&trial).and_then(|e| TrialRecord::of(e).ok()).is_some_and(|r| r.verdict == Verdict::Met);
+                let met = self
+                    .events
+                    .get(&trial)
+                    .and_then(|e| TrialRecord::of(e).ok())
+                    .is_some_and(|r| r.verdict == Verdict::Met);
                 if !met {
                     self.progress.suspend(|| hold(&trial, &path, outer));
                 }
@@ -239,7 +266,8 @@ impl<'a> Collected<'a> {
                 }
                 return true;
             }
-            Answer::Executed { .. } | Answer::NotExecuted { .. } => {}
+            // Nothing else was asked for.
+            Answer::Executing | Answer::Executed { .. } | Answer::NotExecuted { .. } | Answer::Examined { .. } => {}
         }
         false
     }

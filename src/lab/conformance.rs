@@ -23,9 +23,11 @@ use crate::server::stun::{self, Endpoints, Sockets};
 
 /// Ports of the measuring server.
 const SERVER_PORTS: [u16; 2] = [3478, 3479];
-/// How long an answer may take: it costs time only where nothing answers, and a busy machine must not make a NAT look
-/// stricter than it is.
-const PATIENCE: Duration = Duration::from_millis(150);
+/// How long an answer may take: it costs time only where nothing answers at all, and a busy machine must not make a probe
+/// give up.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where nothing is to answer: the counters of the rules bear witness as well.
+const PATIENCE_WHEN_BLOCKED: Duration = Duration::from_millis(150);
 
 /// Packets from the own address are accepted.
 const ACCEPT_OWN: &str = "net.ipv4.conf.all.accept_local";
@@ -47,8 +49,7 @@ async fn measure_all(trial: &Trial, lab: &Lab, recorder: &Recorder) -> Result<bo
     if !trial.measurements.is_empty() {
         let internet = lab.node(Topology::INTERNET)?;
         let [first, second] = topology.measuring;
-        let endpoints =
-            Endpoints::new(IpAddr::V4(first), Some(IpAddr::V4(second)), SERVER_PORTS[0], SERVER_PORTS[1]);
+        let endpoints = Endpoints::new(IpAddr::V4(first), Some(IpAddr::V4(second)), SERVER_PORTS[0], SERVER_PORTS[1]);
         let sockets = internet.run(|| Sockets::bind(endpoints))?.map_err(|e| LabError::Probe(e.to_string()))?;
         // It lives as long as this set.
         server.spawn(stun::serve(sockets, stun::Options::default()));
@@ -117,7 +118,11 @@ fn setup(lab: &Lab, trial: &Trial, m: &Measurement) -> Result<Setup, LabError> {
         primary: SocketAddrV4::new(first, SERVER_PORTS[0]),
         alternate: SocketAddrV4::new(second, SERVER_PORTS[1]),
     };
-    Ok(Setup { sockets, target, timing: Timing::lab().with_patience(PATIENCE) })
+    let patience = match m.declared.udp {
+        UdpPolicy::Blocked => PATIENCE_WHEN_BLOCKED,
+        UdpPolicy::Allowed => PATIENCE,
+    };
+    Ok(Setup { sockets, target, timing: Timing::lab().with_patience(patience) })
 }
 
 /// The address that a peer, or a gateway inside another one, sends from.
@@ -133,12 +138,7 @@ fn address_of(trial: &Trial, node: &str) -> Result<Ipv4Addr, LabError> {
 }
 
 /// Compares, and looks at the counters of the rules: a packet that "did not pass" must have been dropped somewhere.
-async fn conclude(
-    lab: &Lab,
-    m: &Measurement,
-    mut measured: Measured,
-    recorder: &Recorder,
-) -> Result<bool, LabError> {
+async fn conclude(lab: &Lab, m: &Measurement, mut measured: Measured, recorder: &Recorder) -> Result<bool, LabError> {
     let mut dropped = 0;
     for nat in &m.through {
         let node = lab.node(nat)?;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -16,6 +17,9 @@ use super::isolate::{Greeting, Ready};
 /// Places where a private tmpfs hides nothing of the user's, in the order they are tried.
 const PLACES: [&str; 4] = ["/proc/fs", "/media", "/srv", "/mnt"];
 
+/// A setting that every lab writes.
+const SETTING: &str = "/proc/sys/net/ipv4/ip_forward";
+
 /// What the inner process works with.
 #[derive(Debug)]
 pub struct Home {
@@ -25,6 +29,8 @@ pub struct Home {
     pub answers: File,
     /// Private directory.
     pub directory: PathBuf,
+    /// What works differently here.
+    pub notes: Vec<String>,
 }
 
 /// Takes over the pipes, mounts what is needed and greets the outer process.
@@ -45,7 +51,8 @@ pub fn settle(requests: RawFd, answers: RawFd) -> io::Result<Option<Home>> {
     answer_file.write_all(text.as_bytes())?;
     Ok(match greeting {
         Greeting::Ready(ready) => {
-            Some(Home { requests: request_file, answers: answer_file, directory: ready.directory.into() })
+            let Ready { directory, notes } = ready;
+            Some(Home { requests: request_file, answers: answer_file, directory: directory.into(), notes })
         }
         Greeting::Refused(_) => None,
     })
@@ -55,21 +62,30 @@ fn mounts(notes: &mut Vec<String>) -> Result<PathBuf, String> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(|e| format!("making mounts private: {}", e.desc()))?;
-    if let Err(e) = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none) {
-        // A container that masks parts of /proc refuses a new one; the old one shows the outer pid namespace.
-        notes.push(format!("/proc could not be mounted anew ({}): programs in nodes see the host's processes", e.desc()));
-    }
+    // The old one shows another pid namespace, where neither this process nor its threads have the numbers they know: no
+    // namespace could be pinned through it. A container that covers parts of /proc refuses a new one to user namespaces.
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none)
+        .map_err(|e| format!("mounting a /proc of its own: {}", e.desc()))?;
+    // A policy may still refuse what every router needs.
+    fs::OpenOptions::new().write(true).open(SETTING).map_err(|e| format!("writing {SETTING}: {}", in_words(&e)))?;
     let place = PLACES
         .iter()
         .map(Path::new)
         .filter(|p| p.is_dir())
-        .find(|p| mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok())
+        .find(|p| {
+            mount(Some("natlab"), *p, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755")).is_ok()
+        })
         .ok_or_else(|| format!("mounting a tmpfs over one of {}: refused", PLACES.join(", ")))?;
     let made = |e: io::Error| format!("making a file in {}: {e}", place.display());
     fs::create_dir(place.join("nodes")).map_err(made)?;
     fs::create_dir(place.join("run")).map_err(made)?;
     private_name_service(place, notes).map_err(made)?;
     Ok(place.to_owned())
+}
+
+/// What the kernel says, without the number.
+fn in_words(e: &io::Error) -> String {
+    e.raw_os_error().map_or_else(|| e.to_string(), |number| Errno::from_raw(number).desc().to_owned())
 }
 
 /// No resolver answers in a lab, so none is configured: a look-up fails at once instead of after a time-out, and nothing

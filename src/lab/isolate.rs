@@ -19,7 +19,7 @@ use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{close, dup, geteuid, getegid, pipe2};
+use nix::unistd::{close, dup, getegid, geteuid, pipe2};
 use serde::{Deserialize, Serialize};
 
 /// How the lab got its rights.
@@ -111,8 +111,7 @@ fn start_error(operation: &'static str) -> impl FnOnce(io::Error) -> IsolateErro
 /// must live as long as the lab is wanted (`PR_SET_PDEATHSIG` follows the thread).
 pub fn start(terminal: Terminal) -> Result<Inner, IsolateError> {
     let mut refused = Vec::new();
-    let ways: &[Way] =
-        if geteuid().is_root() { &[Way::UserNamespace, Way::PlainRoot] } else { &[Way::UserNamespace] };
+    let ways: &[Way] = if geteuid().is_root() { &[Way::UserNamespace, Way::PlainRoot] } else { &[Way::UserNamespace] };
     for way in ways {
         match attempt(*way, terminal)? {
             Ok(mut inner) => {

@@ -48,9 +48,7 @@ pub async fn bridge_up(node: &Namespace, bridge: &Bridge) -> nlink::Result<()> {
 pub async fn route(node: &Namespace, route: &Route) -> nlink::Result<()> {
     let to = Ipv4Route::new(route.to.address, route.to.prefix);
     let to = match &route.hop {
-        Hop::Via { gateway, interface } => {
-            to.gateway(*gateway).dev_index(index(node, interface).await?).onlink()
-        }
+        Hop::Via { gateway, interface } => to.gateway(*gateway).dev_index(index(node, interface).await?).onlink(),
         Hop::Direct { interface } => to.dev_index(index(node, interface).await?),
         Hop::Blackhole => to.route_type(RouteType::Blackhole),
     };

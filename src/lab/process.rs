@@ -2,14 +2,17 @@
 //! any capability.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
+use nix::unistd::{AccessFlags, Pid, access};
 use tokio::process::{Child, Command};
 
 use super::namespace::Namespace;
@@ -47,13 +50,79 @@ pub fn spawn(
         Streams::Terminal => {}
     }
     let spawned = node.run(|| {
-        if streams == Streams::Piped {
-            // Other people's programs get no capability of the lab's; this thread ends with the closure.
-            caps::clear(None, caps::CapSet::Ambient).map_err(io::Error::other)?;
+        // This thread ends with the closure; what it sets, its child inherits. The way into the lab blocks the signals of the
+        // terminal, and no program expects to be started so.
+        SigSet::empty().thread_set_mask()?;
+        match streams {
+            // Other people's programs get no capability of the lab's.
+            Streams::Piped => caps::clear(None, caps::CapSet::Ambient).map_err(io::Error::other)?,
+            Streams::Terminal => own_sysfs(),
         }
         command.spawn()
     });
     spawned.map_err(io::Error::other)?
+}
+
+/// A `/sys` that shows the interfaces of this thread's network namespace: programs that list them there would see those of
+/// the host. Where it is refused they do; what asks the kernel directly is right all the same.
+fn own_sysfs() {
+    let none: Option<&str> = None;
+    let mounted = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some("sysfs"), "/sys", Some("sysfs"), flags, none)
+    });
+    if let Err(e) = mounted {
+        tracing::warn!("/sys shows the host's interfaces: {}", e.desc());
+    }
+}
+
+/// What looking for a program gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It can be run.
+    Found(PathBuf),
+    /// It is there, but is no program, or not one that may be run.
+    NotExecutable(PathBuf),
+    /// It is nowhere.
+    NotFound,
+}
+
+/// Where programs are that an ordinary user's `PATH` may leave out.
+const MORE_PLACES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin"];
+
+/// The `PATH` of this process, and behind it the usual places.
+pub fn wide_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&own).chain(MORE_PLACES.map(PathBuf::from));
+    // Nothing that was split at colons has one.
+    std::env::join_paths(places).unwrap_or(own)
+}
+
+/// Looks for a program as a shell does, with `path` as its `PATH`.
+pub fn look_up(program: &str, path: Option<&OsStr>) -> Lookup {
+    let may_run = |p: &Path| p.is_file() && access(p, AccessFlags::X_OK).is_ok();
+    let judge = |p: PathBuf| match may_run(&p) {
+        true => Some(Lookup::Found(p)),
+        false if p.exists() => Some(Lookup::NotExecutable(p)),
+        false => None,
+    };
+    if program.is_empty() {
+        return Lookup::NotFound;
+    }
+    if program.contains('/') {
+        return judge(PathBuf::from(program)).unwrap_or(Lookup::NotFound);
+    }
+    let places = path.map(|p| std::env::split_paths(p).collect::<Vec<_>>()).unwrap_or_default();
+    let mut other = Lookup::NotFound;
+    for found in places.into_iter().filter_map(|place| judge(place.join(program))) {
+        match found {
+            Lookup::Found(_) => return found,
+            // A shell goes on, too, and complains about the first one only if there is no better.
+            _ if other == Lookup::NotFound => other = found,
+            _ => {}
+        }
+    }
+    other
 }
 
 /// Ends a whole process group, given its leader.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::namespace::Namespace;
-use super::process::OWN_PROGRAM;
+use super::process::{Lookup, OWN_PROGRAM, look_up, wide_path};
 use super::topology::{Lab, LabError};
 use crate::event::{Happened, ProcessRole};
 use crate::plan::{Implementation, Server, ServerKind, Trial};
@@ -16,9 +16,6 @@ use crate::server::coturn;
 /// Servers of a running trial.
 #[derive(Debug, Default)]
 pub struct Servers(Vec<Watched>);
-
-/// How long a server may take to end once it is asked to.
-const END_LIMIT: Duration = Duration::from_millis(500);
 
 impl Servers {
     /// Starts every server of the trial; `private` is a directory for what foreign ones must write.
@@ -77,7 +74,12 @@ fn coturn_argv(server: &Server, private: &Path) -> io::Result<Vec<String>> {
     let configuration = private.join("turnserver.conf");
     let text = coturn::configuration(server, private).map_err(io::Error::other)?;
     std::fs::write(&configuration, text)?;
-    Ok(coturn::argv(&configuration))
+    let mut argv = coturn::argv(&configuration);
+    // Where it lies is found out once, so that what was checked before the run is what runs.
+    if let (Some(program), Lookup::Found(path)) = (argv.first_mut(), look_up(coturn::PROGRAM, Some(&wide_path()))) {
+        *program = path.display().to_string();
+    }
+    Ok(argv)
 }
 
 /// Waits until servers that do not speak natlab's lines answer a Binding request sent from inside their own node.

@@ -141,10 +141,8 @@ async fn wire(topology: &Topology, lab: &Lab) -> Result<(), LabError> {
 /// Every node of its own: no IPv6 unless asked for (link-local addresses would turn up as candidates); routers forward.
 fn sysctls(node: &Node) -> Vec<Sysctl> {
     let set = |key: &str, value: &str, optional| Sysctl { key: key.into(), value: value.into(), optional };
-    let mut all = vec![
-        set("net.ipv6.conf.all.disable_ipv6", "1", true),
-        set("net.ipv6.conf.default.disable_ipv6", "1", true),
-    ];
+    let mut all =
+        vec![set("net.ipv6.conf.all.disable_ipv6", "1", true), set("net.ipv6.conf.default.disable_ipv6", "1", true)];
     if node.role == NodeRole::Internet {
         all.push(set("net.ipv4.ip_forward", "1", false));
     }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::trial::{self, Control};
 use super::wire::{Answer, Request};
 use crate::lab::inner::Home;
+use crate::lab::preflight;
 use crate::run::exec;
 
 /// Serves requests until their end. Runs inside a current-thread runtime: sockets and processes of every namespace are driven
@@ -47,6 +48,14 @@ pub async fn serve(home: Home) -> io::Result<()> {
                         let (home, answers) = (home.directory.clone(), answers.clone());
                         let cancelled = cancelled.clone();
                         work.spawn(async move { exec::run(*trial, &node, argv, &home, answers, cancelled).await });
+                    }
+                    Request::Examine => {
+                        let (directory, notes, answers) = (home.directory.clone(), home.notes.clone(), answers.clone());
+                        work.spawn(async move {
+                            let findings = preflight::examine(&directory, &notes).await;
+                            // Nobody listens any more only when the outer process is gone.
+                            let _ = answers.send(Answer::Examined { findings });
+                        });
                     }
                     Request::Cancel => {
                         let _ = cancel.send(true);

@@ -229,7 +229,9 @@ mod tests {
     fn delivered(out: &[Output]) -> Vec<String> {
         out.iter()
             .filter_map(|o| match o {
-                Output::Deliver(CommandBody::Description { sdp, .. }) => Some(format!("sdp {}", sdp.replace("\r\n", "|"))),
+                Output::Deliver(CommandBody::Description { sdp, .. }) => {
+                    Some(format!("sdp {}", sdp.replace("\r\n", "|")))
+                }
                 Output::Deliver(CommandBody::Candidate { candidate, .. }) => Some(format!("cand {candidate}")),
                 _ => None,
             })
@@ -240,7 +242,10 @@ mod tests {
     fn trickled_candidates_wait_for_their_description() {
         let (mut way, now) = (Way::new(Gathering::Trickle, Duration::ZERO), Instant::now());
         assert_eq!(way.said(&candidate(HOST), now), []);
-        assert_eq!(delivered(&way.said(&offer(false, ""), now)), ["sdp v=0|a=ice-ufrag:u|".into(), format!("cand {HOST}")]);
+        assert_eq!(
+            delivered(&way.said(&offer(false, ""), now)),
+            ["sdp v=0|a=ice-ufrag:u|".into(), format!("cand {HOST}")]
+        );
         assert!(!way.is_done());
         assert_eq!(delivered(&way.said(&candidate(""), now)), ["cand "]);
         assert!(way.is_done());

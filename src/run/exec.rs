@@ -1,33 +1,37 @@
 //! A program inside a node: `natlab exec SCENARIO NODE -- CMD`.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::recorder::Recorder;
-use super::session::{Session, cancelled};
+use super::session::{Session, Stop, cancelled};
 use super::trial::{SERVER_LIMIT, directory_name};
-use super::wire::Answer;
+use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
+use crate::lab::conformance;
 use crate::lab::process::{self, Streams};
-use crate::lab::servers::{Servers, wait_for_foreign};
-use crate::lab::{conformance, topology};
+use crate::lab::servers::{self, Servers};
+use crate::lab::topology::{self, Lab, LabError};
 use crate::plan::Trial;
 
 /// Builds the lab of `trial` with its servers and rules, runs `argv` in `node` on the user's terminal, takes the lab down.
+/// What happens on the way goes to `answers` as events; the last answer says how it ended.
 pub async fn run(
     trial: Trial,
     node: &str,
     argv: Vec<String>,
     home: &Path,
     answers: UnboundedSender<Answer>,
-    mut cancel: watch::Receiver<bool>,
+    cancel: watch::Receiver<bool>,
 ) {
-    let answer = match execute(&trial, node, &argv, home, &answers, &mut cancel).await {
+    let answer = match execute(&trial, node, &argv, home, &answers, cancel).await {
         Ok(code) => Answer::Executed { code },
-        Err(error) => Answer::NotExecuted { error },
+        Err(reason) => Answer::NotExecuted { reason },
     };
     let _ = answers.send(answer);
 }
@@ -38,35 +42,84 @@ async fn execute(
     argv: &[String],
     home: &Path,
     answers: &UnboundedSender<Answer>,
-    cancel: &mut watch::Receiver<bool>,
-) -> Result<i32, String> {
+    cancel: watch::Receiver<bool>,
+) -> Result<i32, NotExecuted> {
     let (live, events) = unbounded_channel();
     let recorder = Recorder::new(&trial.id, answers.clone(), live);
-    let name = directory_name(&trial.id);
-    let lab = topology::build(&trial.topology, &home.join("nodes"), &name).await.map_err(|e| e.to_string())?;
-    let mut servers = Servers::default();
-    servers.start(trial, &lab, &home.join("run").join(&name), &recorder).map_err(|e| e.to_string())?;
-    if !conformance::verify(trial, &lab, &recorder).await {
-        return Err("a gateway does not behave as declared; `natlab run` shows how".into());
-    }
-    // The program is there for these servers: it must not meet them half started.
     let mut session = Session::new(trial, recorder.clone(), events, cancel.clone());
-    let listening = session.until(Awaited::Server, SERVER_LIMIT, |s| s.servers_ready()).await.is_ok()
-        && wait_for_foreign(trial, &lab, &recorder, SERVER_LIMIT).await.is_ok();
-    if !listening {
-        return Err("a server does not listen; `natlab run` shows what it says".into());
-    }
-    let namespace = lab.node(node).map_err(|e| e.to_string())?;
-    let mut child = process::spawn(namespace, argv, &[("NATLAB_NODE", node)], None, Streams::Terminal)
-        .map_err(|e| format!("starting {}: {e}", argv.first().map_or("", String::as_str)))?;
-    let status = tokio::select! {
-        status = child.wait() => status.map_err(|e| e.to_string())?,
-        true = cancelled(cancel) => {
-            // The terminal sent the same interrupt to the program; it ends in its own way or with the lab.
-            child.wait().await.map_err(|e| e.to_string())?
-        }
+    let name = directory_name(&trial.id);
+    let lab = topology::build(&trial.topology, &home.join("nodes"), &name).await.map_err(refused)?;
+    let mut servers = Servers::default();
+    let private = home.join("run").join(&name);
+    let ended = match prepare(trial, &lab, &mut servers, &private, &mut session, &recorder).await {
+        Ok(()) => program(&lab, node, argv, answers, cancel).await,
+        Err(reason) => Err(reason),
     };
     servers.end().await;
-    lab.remove().map_err(|e| e.to_string())?;
+    let removed = lab.remove().map_err(refused);
+    // Why the program did not run counts more than what was left of the lab.
+    ended.and_then(|code| removed.map(|()| code))
+}
+
+fn refused(e: LabError) -> NotExecuted {
+    NotExecuted::Lab(e.to_string())
+}
+
+/// Everything that a trial has before its agents start: servers that listen, gateways that were measured, links that carry.
+async fn prepare(
+    trial: &Trial,
+    lab: &Lab,
+    servers: &mut Servers,
+    private: &Path,
+    session: &mut Session<'_>,
+    recorder: &Recorder,
+) -> Result<(), NotExecuted> {
+    servers.start(trial, lab, private, recorder).map_err(refused)?;
+    let verified = session.unless_cancelled(conformance::verify(trial, lab, recorder)).await.map_err(stopped)?;
+    if !verified {
+        return Err(NotExecuted::Lab("a gateway does not behave as declared".into()));
+    }
+    session.until(Awaited::Server, SERVER_LIMIT, Session::servers_ready).await.map_err(stopped)?;
+    let foreign = servers::wait_for_foreign(trial, lab, recorder, SERVER_LIMIT);
+    let foreign = session.unless_cancelled(foreign).await.map_err(stopped)?;
+    foreign.map_err(|()| stopped(Stop::Server))?;
+    session.unless_cancelled(lab.running(&trial.topology)).await.map_err(stopped)?.map_err(refused)
+}
+
+fn stopped(stop: Stop) -> NotExecuted {
+    match stop {
+        Stop::Cancelled => NotExecuted::Cancelled,
+        _ => NotExecuted::Lab("a server did not start".into()),
+    }
+}
+
+async fn program(
+    lab: &Lab,
+    node: &str,
+    argv: &[String],
+    answers: &UnboundedSender<Answer>,
+    mut cancel: watch::Receiver<bool>,
+) -> Result<i32, NotExecuted> {
+    let namespace = lab.node(node).map_err(refused)?;
+    let name = argv.first().map_or("", String::as_str);
+    let spawned = process::spawn(namespace, argv, &[("NATLAB_NODE", node)], None, Streams::Terminal);
+    let mut child = spawned.map_err(|e| {
+        let why = format!("{name}: {e}");
+        match e.kind() {
+            io::ErrorKind::NotFound => NotExecuted::NotFound(why),
+            io::ErrorKind::PermissionDenied => NotExecuted::NotExecutable(why),
+            _ => NotExecuted::Lab(why),
+        }
+    })?;
+    let _ = answers.send(Answer::Executing);
+    let status = tokio::select! {
+        status = child.wait() => status,
+        // The outer process does not ask for this because of an interrupt: the terminal sent that to the program as well.
+        true = cancelled(&mut cancel) => match child.kill().await {
+            Ok(()) => return Err(NotExecuted::Cancelled),
+            Err(e) => Err(e),
+        },
+    };
+    let status = status.map_err(|e| NotExecuted::Lab(format!("waiting for {name}: {e}")))?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
 }

@@ -58,6 +58,8 @@ impl Live {
 
     /// Whether a message of `node` has arrived whole.
     pub fn has_data_of(&self, node: &str) -> bool {
-        self.received.iter().any(|d| d.strip_prefix(&format!("natlab {node} ")).is_some_and(|n| n.parse::<u32>().is_ok()))
+        self.received
+            .iter()
+            .any(|d| d.strip_prefix(&format!("natlab {node} ")).is_some_and(|n| n.parse::<u32>().is_ok()))
     }
 }

@@ -145,12 +145,7 @@ impl<'a> Session<'a> {
     }
 
     /// Waits until `done`, at most `limit`; a limit that is reached is an event.
-    pub async fn until(
-        &mut self,
-        what: Awaited,
-        limit: Duration,
-        done: impl Fn(&Self) -> bool,
-    ) -> Result<(), Stop> {
+    pub async fn until(&mut self, what: Awaited, limit: Duration, done: impl Fn(&Self) -> bool) -> Result<(), Stop> {
         if self.wait(what == Awaited::Connect, limit, &done).await? {
             return Ok(());
         }
@@ -186,12 +181,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn wait(
-        &mut self,
-        connecting: bool,
-        limit: Duration,
-        done: &impl Fn(&Self) -> bool,
-    ) -> Result<bool, Stop> {
+    async fn wait(&mut self, connecting: bool, limit: Duration, done: &impl Fn(&Self) -> bool) -> Result<bool, Stop> {
         let limit = Instant::now() + limit;
         loop {
             while let Ok(event) = self.events.try_recv() {

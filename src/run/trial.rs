@@ -136,7 +136,10 @@ async fn play(
         return Err(Stop::Void);
     }
     session.until(Awaited::Server, SERVER_LIMIT, |s| s.servers_ready()).await?;
-    session.unless_cancelled(servers::wait_for_foreign(trial, lab, recorder, SERVER_LIMIT)).await?.map_err(|()| Stop::Server)?;
+    session
+        .unless_cancelled(servers::wait_for_foreign(trial, lab, recorder, SERVER_LIMIT))
+        .await?
+        .map_err(|()| Stop::Server)?;
     if let Err(e) = lab.running(&trial.topology).await {
         recorder.record(Happened::LabFailed { error: e.to_string() });
         return Err(Stop::Server);
@@ -144,7 +147,9 @@ async fn play(
     taps.watch_peers(trial, lab, recorder);
 
     session.start_agents(lab)?;
-    session.until(Awaited::Hello, Duration::from_millis(trial.deadlines.hello_ms), |s| s.all(|l| l.hello.is_some())).await?;
+    session
+        .until(Awaited::Hello, Duration::from_millis(trial.deadlines.hello_ms), |s| s.all(|l| l.hello.is_some()))
+        .await?;
     // The answerer first: it must be ready when the offer comes.
     for (node, role) in [(&trial.answerer, OfferRole::Answerer), (&trial.offerer, OfferRole::Offerer)] {
         let id = session.tell(node, configure(trial, node, role)).await;
@@ -181,7 +186,8 @@ fn configure(trial: &Trial, node: &str, role: OfferRole) -> CommandBody {
 /// Both sides send until both have heard the other: ICE alone is no success.
 async fn data(trial: &Trial, session: &mut Session<'_>) -> Result<(), Stop> {
     let limit = Instant::now() + Duration::from_millis(trial.deadlines.data_ms);
-    let heard = |s: &Session<'_>| trial.sides().iter().all(|n| s.live(n).is_some_and(|l| l.has_data_of(trial.other(n))));
+    let heard =
+        |s: &Session<'_>| trial.sides().iter().all(|n| s.live(n).is_some_and(|l| l.has_data_of(trial.other(n))));
     for attempt in 0.. {
         for node in trial.sides() {
             session.tell(node, CommandBody::Send { data: format!("natlab {node} {attempt}") }).await;

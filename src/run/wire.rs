@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Direction, Event};
+use crate::lab::preflight::Finding;
 use crate::plan::Trial;
 
 /// Outer to inner.
@@ -30,6 +31,8 @@ pub enum Request {
         /// Program and arguments.
         argv: Vec<String>,
     },
+    /// Try everything that labs need.
+    Examine,
     /// End every trial now, with teardown.
     Cancel,
 }
@@ -64,6 +67,8 @@ pub enum Answer {
         /// Which.
         trial: String,
     },
+    /// The program of `Exec` has the terminal.
+    Executing,
     /// The program of `Exec` ended.
     Executed {
         /// Its exit code; of a signal 128 and its number.
@@ -72,8 +77,27 @@ pub enum Answer {
     /// `Exec` was not possible.
     NotExecuted {
         /// Why.
-        error: String,
+        reason: NotExecuted,
     },
+    /// What came of `Examine`.
+    Examined {
+        /// One per facility.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Why no program ran in a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotExecuted {
+    /// The lab does not stand: the host's fault, or natlab's.
+    Lab(String),
+    /// There is no such program.
+    NotFound(String),
+    /// There is, but it cannot be run.
+    NotExecutable(String),
+    /// It was not wanted any more.
+    Cancelled,
 }
 
 /// A captured packet, from its IP header on.

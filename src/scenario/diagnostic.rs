@@ -17,13 +17,13 @@ pub struct Problem {
     /// What is wrong: a lowercase fragment.
     pub message: String,
     /// File it is in, as the user named it.
-    pub file: String,
+    pub file: Box<str>,
     /// Bytes of the text it is about; none: the file as a whole.
     pub span: Option<Range<usize>>,
     /// A few words beside the underlined text.
     pub label: Option<String>,
     /// Another place that has to do with it, and what.
-    pub related: Option<(Range<usize>, String)>,
+    pub related: Option<Box<(Range<usize>, String)>>,
     /// What to do about it, with the nearest valid name where there is one.
     pub help: Option<String>,
 }
@@ -31,7 +31,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a file as a whole.
     pub fn new(file: &str, message: impl Into<String>) -> Self {
-        Problem { message: message.into(), file: file.to_owned(), span: None, label: None, related: None, help: None }
+        Problem { message: message.into(), file: file.into(), span: None, label: None, related: None, help: None }
     }
 
     /// The file could not be read: missing, a directory, no permission. `reason` is the system's.
@@ -63,7 +63,7 @@ impl Problem {
     /// The same problem pointing at another place as well.
     #[must_use]
     pub fn related(mut self, place: Option<Range<usize>>, what: impl Into<String>) -> Self {
-        self.related = place.map(|place| (place, what.into()));
+        self.related = place.map(|place| Box::new((place, what.into())));
         self
     }
 }
@@ -108,12 +108,13 @@ fn one(problem: &Problem, text: &str, renderer: &Renderer) -> String {
     let label = problem.label.as_deref().map(shown);
     let help = problem.help.as_deref().map(shown);
     let file = shown(&problem.file);
-    let related = problem.related.as_ref().map(|(place, what)| (place.clone(), shown(what)));
+    let related = problem.related.as_deref().map(|(place, what)| (place.clone(), shown(what)));
 
+    // What could not be read names its file itself.
+    let alone = problem.span.is_none() && message.contains(&file);
     let title = Level::ERROR.primary_title(message.as_str());
     let mut group: Group<'_> = match problem.span.as_ref().map(|span| within(text, span)) {
-        // What could not be read names its file itself.
-        None if message.contains(file.as_str()) => Group::with_title(title),
+        None if alone => Group::with_title(title),
         None => title.element(Origin::path(file)),
         Some(span) => {
             let lines = lines_around(text, &span);
@@ -151,10 +152,18 @@ fn one(problem: &Problem, text: &str, renderer: &Renderer) -> String {
             }
         }
     };
-    if let Some(help) = help {
-        group = group.element(Level::HELP.message(help));
+    match help {
+        // Without anything to point at, help has nothing to hang on and stands by itself.
+        Some(help) if alone => {
+            let help = Group::with_title(Level::HELP.secondary_title(help));
+            format!("{}\n{}", renderer.render(&[group]), renderer.render(&[help]))
+        }
+        Some(help) => {
+            group = group.element(Level::HELP.message(help));
+            renderer.render(&[group])
+        }
+        None => renderer.render(&[group]),
     }
-    renderer.render(&[group])
 }
 
 /// The text with every byte that is not UTF-8 as `?`, so that offsets stay.

@@ -49,9 +49,11 @@ pub struct ScenarioFile {
     /// The two peers, each in a table of its own: `[peer.NAME]`. Names of nodes have letters, digits, `.`, `_` and `-`,
     /// at most 32, and begin with a letter or a digit.
     pub peer: BTreeMap<String, PeerTable>,
-    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it.
+    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it; at most 8
+    /// stand one behind the other.
     pub nat: BTreeMap<String, NatTable>,
-    /// STUN and TURN servers, each in a table of its own: `[server.NAME]`. Every one must be given to a peer.
+    /// STUN and TURN servers, each in a table of its own: `[server.NAME]`. Every one must be given to a peer; at most
+    /// 16.
     pub server: BTreeMap<String, ServerTable>,
     /// How ICE is run, for both peers.
     pub ice: IceTable,
@@ -147,7 +149,7 @@ pub struct PeerTable {
 pub enum AgentEntry {
     /// A built-in agent.
     Builtin(BuiltinAgent),
-    /// A program.
+    /// A program that speaks natlab's agent protocol on its standard input and output.
     Program(ProgramAgent),
 }
 
@@ -192,7 +194,7 @@ pub struct ProgramAgent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NatTable {
-    /// A behaviour by its usual name. Without it the axes count.
+    /// A behaviour by its usual name. Without it the axes alone count.
     #[schemars(schema_with = "preset_names")]
     pub preset: Option<String>,
     /// How long an external endpoint is reused for packets from the same inside endpoint (RFC 4787 section 4.1).

@@ -390,6 +390,11 @@ impl AgentTrace {
         self.untold(other).any(|seen| !self.held_keys.contains(&CandidateKey::of(&seen.candidate)))
     }
 
+    /// Whether it was told this command and has not answered it.
+    pub fn owes_reply(&self, command: &str) -> bool {
+        self.pending.values().any(|name| *name == command)
+    }
+
     /// The fatal error, if it reported one.
     pub fn fatal(&self) -> Option<&AgentError> {
         self.errors.iter().find(|error| error.fatal)

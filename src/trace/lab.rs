@@ -50,6 +50,15 @@ pub struct NatTrace {
     pub event: u64,
 }
 
+impl NatTrace {
+    /// Whether it was found to be other than declared: one axis that differs, or a dropped packet that no rule dropped. An
+    /// axis that was not found out contradicts nothing.
+    pub fn is_contradicted(&self) -> bool {
+        let unmeasured = |d: &String| d.ends_with("not measured");
+        self.measured.contradicts(&self.declared) || self.differences.iter().any(|d| !unmeasured(d))
+    }
+}
+
 /// A server that could not be started, or ended by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFailure {

@@ -78,6 +78,8 @@ pub enum Cause {
     MissingCapability,
     /// A gateway does not behave as declared.
     NatNotAsDeclared,
+    /// A gateway could not be probed to the end.
+    NatNotMeasured,
     /// The lab or one of its servers failed.
     LabFailed,
 }

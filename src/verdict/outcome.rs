@@ -1,8 +1,10 @@
 //! What happened, from the trace: the first thing that can be said for sure, in the order of who spoils whom.
 
 use crate::event::Awaited;
+use crate::ice::OfferRole;
 use crate::plan::{AgentProgram, Trial};
 use crate::protocol;
+use crate::trace::lab::NatTrace;
 use crate::trace::{AgentTrace, Path, Trace};
 
 use super::capability;
@@ -38,15 +40,18 @@ fn spoilt_by_natlab(trace: &Trace) -> Found {
 }
 
 fn spoilt_by_nat(trial: &Trial, trace: &Trace) -> Found {
-    let wrong = trace.lab.measurements.iter().filter(|m| !m.differences.is_empty());
-    let reasons: Vec<Reason> = wrong
-        .map(|m| {
-            let differences = m.differences.join("; ");
-            Reason::new(format!("{} does not behave as declared: {differences}", m.nat), [m.event])
-        })
-        .collect();
-    if !reasons.is_empty() {
+    let tell =
+        |m: &NatTrace, what: &str| Reason::new(format!("{} {what}: {}", m.nat, m.differences.join("; ")), [m.event]);
+    let (wrong, unsure): (Vec<&NatTrace>, Vec<&NatTrace>) =
+        trace.lab.measurements.iter().filter(|m| !m.differences.is_empty()).partition(|m| m.is_contradicted());
+    if !wrong.is_empty() {
+        let reasons = wrong.into_iter().map(|m| tell(m, "does not behave as declared")).collect();
         return Some((Outcome::Unknown(UnknownCause::NatNotAsDeclared), reasons));
+    }
+    // Nothing was found that is wrong, but not everything was found: natlab or a busy host is to blame, not the gateway.
+    if !unsure.is_empty() {
+        let reasons = unsure.into_iter().map(|m| tell(m, "could not be measured")).collect();
+        return Some((Outcome::Unknown(UnknownCause::NatNotMeasured), reasons));
     }
     // A trial that never came to its agents has another reason than this.
     trace.offered?;
@@ -119,23 +124,23 @@ fn fault(trial: &Trial, trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCau
     hung(trace, agent)
 }
 
-/// It did not do in time what it had to do next.
-fn hung(trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCause, Reason)> {
+/// It did not do in time what it had to do next. Whether it was its turn is told by the trace: the side that waits for the
+/// other one is not to blame.
+pub(super) fn hung(trace: &Trace, agent: &AgentTrace) -> Option<(UnknownCause, Reason)> {
     let peer = &agent.peer;
-    let late = |what: Awaited, missing: bool, sentence: &str| {
+    let late = |what: Awaited, owed: bool, sentence: &str| {
         let deadline = trace.lab.missed(what)?;
         let text = format!("the agent of {peer} {sentence} within {} ms", deadline.limit_ms);
-        missing.then(|| (UnknownCause::Hung, Reason::new(text, [deadline.at.event])))
+        owed.then(|| (UnknownCause::Hung, Reason::new(text, [deadline.at.event])))
     };
+    let asked_to_describe = match agent.role {
+        OfferRole::Offerer => trace.offered,
+        OfferRole::Answerer => agent.remote_description,
+    };
+    let no_description = asked_to_describe.is_some() && agent.description.is_none();
     late(Awaited::Hello, agent.hello.is_none(), "did not say hello")
-        .or_else(|| late(Awaited::Configured, agent.configured.is_none(), "did not answer `configure`"))
-        .or_else(|| {
-            let asked = match agent.role {
-                crate::ice::OfferRole::Offerer => trace.offered,
-                crate::ice::OfferRole::Answerer => agent.remote_description,
-            };
-            late(Awaited::Connect, asked.is_some() && agent.description.is_none(), "produced no description")
-        })
+        .or_else(|| late(Awaited::Configured, agent.owes_reply("configure"), "did not answer `configure`"))
+        .or_else(|| late(Awaited::Connect, no_description, "produced no description"))
 }
 
 fn no_connection(trace: &Trace) -> Found {

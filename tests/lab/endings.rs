@@ -85,8 +85,7 @@ fn unwritable() {
 fn by_name() {
     let files = Files::new();
     for name in ["full-cone", "full-cone.toml"] {
-        let output =
-            natlab().current_dir(files.path()).args(["run", "-q", name]).output().expect("natlab run");
+        let output = natlab().current_dir(files.path()).args(["run", "-q", name]).output().expect("natlab run");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stdout.is_empty(), "quiet and met: nothing to say");
     }

@@ -4,7 +4,8 @@ use libtest_mimic::Trial;
 
 use super::command::{Files, Run, test};
 
-const HELLO: &str = r#"{"ev":"hello","protocol":1,"agent":"broken","version":"1","level":"ice","trickle":"full","caps":[]}"#;
+const HELLO: &str =
+    r#"{"ev":"hello","protocol":1,"agent":"broken","version":"1","level":"ice","trickle":"full","caps":[]}"#;
 
 /// A shell program as an agent: each is a case of its own.
 const CASES: [(&str, &str, &str); 8] = [
@@ -15,7 +16,11 @@ const CASES: [(&str, &str, &str); 8] = [
     ("floods", "yes '{\"ev\":\"log\",\"level\":\"info\",\"message\":\"x\"}'", "flood"),
     ("one_endless_line", "tr '\\0' x < /dev/zero", "flood"),
     ("is_killed", "kill -9 $$", "signal"),
-    ("speaks_another_protocol", "echo '{\"ev\":\"hello\",\"protocol\":99,\"agent\":\"future\"}'; exec sleep 1000", "protocol"),
+    (
+        "speaks_another_protocol",
+        "echo '{\"ev\":\"hello\",\"protocol\":99,\"agent\":\"future\"}'; exec sleep 1000",
+        "protocol",
+    ),
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -42,7 +47,9 @@ fn run(name: &str, body: &str, word: &str) {
     let sound = files.write("sound.toml", "offers = \"alice\"\n[peer.alice]\n[peer.bob]\n");
     let run = Run::of([&broken, &sound]);
     assert_eq!(run.code, 1, "{}", run.told());
-    let of = |scenario: &str| run.trials().iter().find(|t| t["scenario"] == scenario).unwrap_or_else(|| panic!("{}", run.told()));
+    let of = |scenario: &str| {
+        run.trials().iter().find(|t| t["scenario"] == scenario).unwrap_or_else(|| panic!("{}", run.told()))
+    };
     assert_eq!(of("sound")["verdict"], "met", "the run goes on: {}", run.told());
     let broken = of(name);
     assert_eq!(broken["verdict"], "unmet", "{}", run.told());

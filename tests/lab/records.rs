@@ -19,10 +19,12 @@ pub fn tests() -> Vec<Trial> {
 fn replay() {
     let files = Files::new();
     let out = files.path().join("out");
-    let scenarios = ["symmetric", "no-turn", "wrong-turn-credentials", "roles", "udp-blocked-turn-tcp", "role-conflict"];
+    let scenarios =
+        ["symmetric", "no-turn", "wrong-turn-credentials", "roles", "udp-blocked-turn-tcp", "role-conflict"];
     let run = Run::of(scenarios.into_iter().chain(["--out", out.to_str().expect("a path")]));
     assert_eq!(run.code, 0, "{}", run.told());
-    let kept: Value = serde_json::from_str(&std::fs::read_to_string(out.join("record.json")).expect("record.json")).expect("JSON");
+    let kept: Value =
+        serde_json::from_str(&std::fs::read_to_string(out.join("record.json")).expect("record.json")).expect("JSON");
     assert_eq!(kept, run.record, "what is printed is what is kept");
     let output = natlab().args(["replay", "--format", "json"]).arg(&out).output().expect("natlab replay");
     let again = Run::from(&output);
@@ -37,7 +39,8 @@ fn replay() {
 fn captures() {
     let files = Files::new();
     let out = files.path().join("out");
-    let run = Run::of(["full-cone", "--trial", "full-cone/alice-offers", "--pcap", "--out", out.to_str().expect("a path")]);
+    let run =
+        Run::of(["full-cone", "--trial", "full-cone/alice-offers", "--pcap", "--out", out.to_str().expect("a path")]);
     assert_eq!(run.code, 0, "{}", run.told());
     let directory = out.join("full-cone/alice-offers");
     for node in ["alice", "bob", "internet", "stun"] {

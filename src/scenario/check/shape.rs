@@ -173,7 +173,7 @@ impl Walk<'_> {
         let meant = self.near(key, &names).filter(|name| elsewhere.is_empty() || likeness(key, name) > 0.9);
         let table = match self.path.as_slice() {
             [] => "at the top of a scenario".to_owned(),
-            path => format!("in `{}`", path.join(".")),
+            path => format!("in `{}`", header(path)),
         };
         let mut problem = self.problem(span, format!("unknown key `{key}`")).label(format!("not a key {table}"));
         if let Some(name) = meant {
@@ -204,9 +204,11 @@ impl Walk<'_> {
             problem = problem.help(format!("write `[[{path}]]`: there may be several"));
         }
         if let (DeValue::Array(_), Some("object")) = (value.get_ref(), schema.get("type").and_then(Value::as_str)) {
-            let path = self.path.join(".");
-            let header = if schema.get("properties").is_some() { path } else { format!("{path}.NAME") };
-            problem = problem.help(format!("write `[{header}]`, with single brackets"));
+            let mut path = self.path.clone();
+            if schema.get("properties").is_none() {
+                path.push("NAME".to_owned());
+            }
+            problem = problem.help(format!("write `{}`, with single brackets", header(&path)));
         }
         self.report(problem);
         None
@@ -381,6 +383,14 @@ fn tables_with(root: &Value, key: &str) -> Vec<String> {
         }
     }
     out
+}
+
+/// The header of the table at a path.
+fn header(path: &[String]) -> String {
+    match path.split_last() {
+        Some((number, list)) if number.parse::<usize>().is_ok() => format!("[[{}]]", list.join(".")),
+        _ => format!("[{}]", path.join(".")),
+    }
 }
 
 fn quoted(names: &[&str]) -> Vec<String> {

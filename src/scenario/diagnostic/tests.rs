@@ -31,6 +31,15 @@ fn a_problem_of_the_whole_file_has_no_snippet() {
 }
 
 #[test]
+fn help_for_a_whole_file_stands_by_itself() {
+    let problem = Problem::unreadable("symetric", "no such file").help("a shipped scenario is called symmetric");
+    insta::assert_snapshot!(render(&[problem], b"", false, 100), @"
+    error: cannot read symetric: no such file
+    help: a shipped scenario is called symmetric
+    ");
+}
+
+#[test]
 fn colour_changes_nothing_but_colour() {
     let colored = render(&[misspelt()], TEXT, true, 100);
     let mut plain = String::new();

@@ -56,6 +56,34 @@ connect-within = "3s"
 because = "a caller hangs up after three seconds of silence"
 "#;
 
+/// What stands before the example.
+const BEFORE: &str = "\
+# Scenario files
+
+<!-- Generated from the structs that read scenarios: `natlab schema --docs`. -->
+
+A scenario is a TOML file: two peers, the NATs they stand behind, the servers they are given, and what is expected to
+come out. natlab refuses what it does not understand: an unknown key, a reference that leads nowhere, a node that nobody
+uses, or a setting that nothing would read is an error with its place and the nearest valid name.
+
+A scenario needs two peers and nothing more. The smallest useful one is
+[`scenarios/symmetric.toml`](../scenarios/symmetric.toml); this one has something of everything:
+
+```toml
+";
+
+/// What stands between the example and the tables.
+const AFTER: &str = "\
+```
+
+`natlab schema > scenario.schema.json` writes the JSON Schema that this page is made from; editors with Taplo complete
+and check a scenario whose first line names it, as above.
+
+Durations are a number and a unit (`ms`, `s`, `m`, `h`): `\"400ms\"`, `\"1.5s\"`. Addresses are IPv4. Names of peers,
+NATs and servers are those of their network namespaces: unique over all three, at most 32 letters, digits, `.`, `_` and
+`-`; `internet` and `both` are taken.
+";
+
 /// The tables of a scenario in the order in which one meets them: the path of each, and how its header is written.
 const TABLES: [(&[&str], &str); 7] = [
     (&["peer"], "[peer.NAME]"),
@@ -70,24 +98,7 @@ const TABLES: [(&[&str], &str); 7] = [
 /// The whole page.
 pub fn markdown() -> String {
     let root = json_schema();
-    let mut out = String::from(
-        "# Scenario files\n\n\
-         <!-- Generated from the structs that read scenarios: `natlab schema --docs`. -->\n\n\
-         A scenario is a TOML file: two peers, the NATs they stand behind, the servers they are given, and what is expected \
-         to come out. natlab refuses what it does not understand: an unknown key, a reference that leads nowhere, a node that \
-         nobody uses, or a setting that nothing would read is an error with its place and the nearest valid name.\n\n\
-         A scenario needs two peers and nothing more. The smallest useful one is \
-         [`scenarios/symmetric.toml`](../scenarios/symmetric.toml); this one has something of everything:\n\n```toml\n",
-    );
-    out.push_str(EXAMPLE);
-    out.push_str(
-        "```\n\n\
-         `natlab schema > scenario.schema.json` writes the JSON Schema that this page is made from; editors with Taplo \
-         complete and check a scenario whose first line names it, as above.\n\n\
-         Durations are a number and a unit (`ms`, `s`, `m`, `h`): `\"400ms\"`, `\"1.5s\"`. Addresses are IPv4. Names of \
-         peers, NATs and servers are those of their network namespaces: unique over all three, at most 32 letters, digits, \
-         `.`, `_` and `-`; `internet` and `both` are taken.\n",
-    );
+    let mut out = format!("{BEFORE}{EXAMPLE}{AFTER}");
     section(&mut out, &root, &root, "At the top", "These keys stand before the first table.");
     for (path, header) in TABLES {
         let Some(table) = table(&root, path) else { continue };
@@ -176,7 +187,7 @@ fn kind(root: &Value, schema: &Value) -> String {
         (.., Some("object")) => "table".to_owned(),
         (.., Some("integer")) => format!("integer{bounds}"),
         (.., Some(other)) => other.to_owned(),
-        _ => "name, see below".to_owned(),
+        _ => "name".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Causes that lie with an agent, or with the lab itself.
 
 use crate::trace::{AgentTrace, Moment, Remark};
-use crate::verdict::UnknownCause;
+use crate::verdict::{UnknownCause, outcome};
 
 use super::{Case, Cause};
 
@@ -9,8 +9,8 @@ use super::{Case, Cause};
 pub(super) fn unknown(case: &mut Case<'_>, cause: UnknownCause) {
     match cause {
         UnknownCause::Interrupted | UnknownCause::Unfinished => {}
-        UnknownCause::LabFailed | UnknownCause::ServerFailed | UnknownCause::NatNotMeasured => lab(case),
-        UnknownCause::NatNotAsDeclared => nat(case),
+        UnknownCause::LabFailed | UnknownCause::ServerFailed => lab(case),
+        UnknownCause::NatNotAsDeclared | UnknownCause::NatNotMeasured => nat(case),
         UnknownCause::MissingCapability => capability(case),
         UnknownCause::AgentNotStarted | UnknownCause::ProgramNotStarted => not_started(case),
         UnknownCause::Crashed => crashed(case),
@@ -82,6 +82,13 @@ fn lab(case: &mut Case<'_>) {
 
 fn nat(case: &mut Case<'_>) {
     for m in case.trace.lab.measurements.iter().filter(|m| !m.differences.is_empty()) {
+        if !m.is_contradicted() {
+            let why = if m.measured.undecided.is_empty() { &m.differences } else { &m.measured.undecided };
+            let text = format!("{}, probed from {}, could not be measured: {}", m.nat, m.from, why.join("; "));
+            let remedy = "run it again on a less busy host, or with fewer trials at a time (`--jobs 1`)";
+            case.add(Cause::NatNotMeasured, None, text, remedy, [m.event]);
+            continue;
+        }
         let text = format!(
             "{}, probed from {}, was declared {} and does not behave so: {}",
             m.nat,
@@ -125,29 +132,11 @@ fn crashed(case: &mut Case<'_>) {
 
 fn hung(case: &mut Case<'_>) {
     let trace = case.trace;
-    let Some(deadline) = trace.lab.deadlines.first() else { return };
     for agent in trace.sides() {
-        let answers_nothing = agent.hello.is_none() || agent.configured.is_none() || agent.description.is_none();
-        if answers_nothing {
-            let done = if agent.hello.is_none() {
-                "never said hello"
-            } else if agent.configured.is_none() {
-                "never answered `configure`"
-            } else {
-                "never produced a description"
-            };
-            // The other side waits for this one, so only the first in the order of a run is to blame.
-            let waits = agent.hello.is_some()
-                && agent.configured.is_some()
-                && agent.remote_description.is_none()
-                && agent.role == crate::ice::OfferRole::Answerer;
-            if waits {
-                continue;
-            }
-            let text = format!("the agent of {} {done} in {} ms{}", agent.peer, deadline.limit_ms, last_words(agent));
-            let remedy = "look where it waits: every command must be answered at once, whatever the library still does";
-            case.add(Cause::AgentHung, Some(&agent.peer), text, remedy, [deadline.at.event]);
-        }
+        let Some((_, reason)) = outcome::hung(trace, agent) else { continue };
+        let text = format!("{}{}", reason.text, last_words(agent));
+        let remedy = "look where it waits: every command must be answered at once, whatever the library still does";
+        case.add(Cause::AgentHung, Some(&agent.peer), text, remedy, reason.events);
     }
 }
 

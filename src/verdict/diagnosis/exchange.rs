@@ -97,7 +97,7 @@ pub(super) fn late_answer(case: &mut Case<'_>) {
     }
     for (early, late) in [(offerer, answerer), (answerer, offerer)] {
         let (Some(last), Some(first)) = (early.checks.last_sent, late.checks.first_sent()) else { continue };
-        if last.t_us >= first.t_us {
+        if !had_given_up(early, last, first) {
             continue;
         }
         let ms = |at: Moment| trace.since_offer_ms(at).unwrap_or_default();
@@ -111,4 +111,12 @@ pub(super) fn late_answer(case: &mut Case<'_>) {
         let remedy = "send the answer sooner, let the offerer control, or let the agent send more checks per pair";
         case.add(Cause::LateAnswer, Some(&late.peer), text, remedy, [last.event, first.event]);
     }
+}
+
+/// Its checks were used up, as far as it says how many it sends, and at least one more would have been due.
+fn had_given_up(early: &AgentTrace, last: Moment, first_of_other: Moment) -> bool {
+    let sent = || early.checks.pairs().iter().filter(|pair| pair.transmissions() > 0);
+    let limit = early.configured.as_ref().and_then(|c| c.checks_per_pair).unwrap_or(2);
+    let gap_us = sent().map(|pair| pair.longest_gap_us).max().unwrap_or(0);
+    sent().all(|pair| pair.transmissions() >= limit) && first_of_other.t_us > last.t_us.saturating_add(gap_us)
 }

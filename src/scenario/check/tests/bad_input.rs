@@ -116,7 +116,8 @@ fn numbers_out_of_range_and_strings_that_are_not_what_they_should_be() {
     let text = good_but(&[
         (
             "\n[peer.alice]",
-            "seed = -1\nrepeats = 100000000000000000000\ndeadline = \"soon\"\nhello-deadline = \"15\"\n[peer.alice]\naddress = \"10.0.0.256\"",
+            "seed = -1\nrepeats = 100000000000000000000\ndeadline = \"soon\"\nhello-deadline = \"15\"\n\
+             [peer.alice]\naddress = \"10.0.0.256\"",
         ),
         ("type = \"turn\"", "type = \"turn\"\nport = 65535\naddresses = []"),
         ("[[expect]]", "[network]\nwan = \"203.0.113.0\"\n[[expect]]\nconnect-within = \"0.5ms\""),

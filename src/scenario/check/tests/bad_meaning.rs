@@ -127,11 +127,13 @@ fn servers_that_cannot_be() {
     let text = good_but(&[
         (
             "type = \"stun\"",
-            "type = \"stun\"\nimplementation = \"coturn\"\ntransports = [\"udp\", \"tcp\"]\nusername = \"x\"\naddresses = [\"198.51.100.7\", \"198.51.100.7\"]",
+            "type = \"stun\"\nimplementation = \"coturn\"\ntransports = [\"udp\", \"tcp\"]\nusername = \"x\"\n\
+             addresses = [\"198.51.100.7\", \"198.51.100.7\"]",
         ),
         (
             "type = \"turn\"",
-            "type = \"turn\"\ntransports = [\"udp\", \"udp\"]\npassword = \"a:b\"\naddresses = [\"198.51.100.8\", \"198.51.100.9\"]",
+            "type = \"turn\"\ntransports = [\"udp\", \"udp\"]\npassword = \"a:b\"\n\
+             addresses = [\"198.51.100.8\", \"198.51.100.9\"]",
         ),
         ("behind = \"office\"", "behind = \"office\"\nturn-transport = \"tcp\""),
     ]);

@@ -1,10 +1,9 @@
-//! Whatever a file holds: problems or a scenario, never a panic, and never for long.
-
-use std::time::Duration;
+//! Whatever a file holds: problems or a scenario, never a panic.
 
 use proptest::prelude::*;
 
 use super::GOOD;
+use crate::scenario::check::{LARGEST, MOST_PROBLEMS};
 use crate::scenario::diagnostic::render;
 use crate::scenario::{parse, shipped};
 
@@ -115,11 +114,11 @@ proptest! {
     }
 }
 
-/// Inputs that would be slow if anything were quadratic. The bound is for a debug build on a busy machine; what it
-/// excludes are minutes.
+/// Inputs on which anything quadratic would take minutes. No clock: the test is that it ends, and that what it says is
+/// bounded.
 #[test]
-fn large_and_hostile_files_are_refused_quickly() {
-    let mebibyte = |piece: &str| piece.repeat(super::super::LARGEST / piece.len());
+fn large_and_hostile_files_are_refused_in_few_words() {
+    let mebibyte = |piece: &str| piece.repeat(LARGEST / piece.len());
     let texts = [
         "x".repeat(19 << 20),
         mebibyte("["),
@@ -137,18 +136,14 @@ fn large_and_hostile_files_are_refused_quickly() {
         (0..60_000).map(|n| format!("[nat.n{n}]\n")).collect(),
         (0..20_000).map(|n| format!("[nat.n{n}]\npreset='open'\nbehind='n{}'\n", n + 1)).collect(),
         (0..60_000).map(|n| format!("[server.n{n}]\n")).collect(),
-        format!("[peer.a]\n[peer.b]\nstun=[{}]", mebibyte("'x',").split_at(900_000).0),
-        format!("offers=[{}]\n[peer.a]\n[peer.b]\n", mebibyte("'x',").split_at(900_000).0),
+        format!("[peer.a]\n[peer.b]\nstun=[{}]", "'x',".repeat(200_000)),
+        format!("offers=[{}]\n[peer.a]\n[peer.b]\n", "'x',".repeat(200_000)),
     ];
     for text in texts {
-        let start = std::time::Instant::now();
         let problems = parse("large.toml", text.as_bytes()).expect_err("not a scenario");
-        let parsed = start.elapsed();
         let rendered = render(&problems, text.as_bytes(), false, 100);
-        let took = start.elapsed();
         let head: String = text.chars().take(40).collect();
-        println!("{parsed:?} {took:?} {} {head:?}", problems.len());
         assert!(rendered.len() < 200_000, "{head:?}");
-        assert!(took < Duration::from_secs(20), "{took:?} for {head:?}");
+        assert!(problems.len() <= MOST_PROBLEMS, "{} for {head:?}", problems.len());
     }
 }
