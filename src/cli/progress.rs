@@ -60,9 +60,7 @@ impl Progress {
     /// A line above the progress.
     pub fn note(&self, text: &str) {
         // A hidden target prints nothing: then the line goes to stderr itself.
-        if self.all.is_hidden() {
-            super::output::complain(text, None);
-        } else if self.all.println(text).is_err() {
+        if self.all.is_hidden() || self.all.println(text).is_err() {
             super::output::complain(text, None);
         }
     }

@@ -243,7 +243,7 @@ impl<'a> Collected<'a> {
             Answer::Event { trial, event } => {
                 self.keep_safe(|store| store.event(&trial, &event));
                 self.progress.event(&trial, &event);
-                self.events.entry(trial).or_default().push(event);
+                self.events.entry(trial).or_default().push(*event);
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
             Answer::Kept { trial, path } => {
