@@ -1,4 +1,6 @@
-//! An ICE agent that is not natlab's own, written in another language: the proof of the protocol.
+//! Programs that are not natlab's own: an ICE agent in another language, which is the proof of the protocol, and coturn.
+
+use std::path::PathBuf;
 
 use libtest_mimic::Trial;
 
@@ -13,15 +15,36 @@ pub fn tests() -> Vec<Trial> {
     if missing {
         eprintln!("ignored, {PYTHON} names no Python with aioice (scripts/test makes one): foreign::*");
     }
+    let coturn = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .chain([PathBuf::from("/usr/bin"), PathBuf::from("/usr/sbin")])
+        .any(|d| d.join("turnserver").is_file());
+    let no_coturn = !coturn && std::env::var("CI").as_deref() != Ok("true");
+    if no_coturn {
+        eprintln!("ignored, coturn is not installed (scripts/test installs it): foreign::coturn");
+    }
     let python = python.unwrap_or_default();
     let cases = [("direct", "port-restricted-cone", "direct"), ("relayed", "symmetric", "relayed")];
-    cases
-        .into_iter()
-        .map(|(name, preset, outcome)| {
-            let python = python.clone();
-            test(format!("foreign::aioice_{name}"), move || run(&python, preset, outcome)).with_ignored_flag(missing)
-        })
-        .collect()
+    let mut tests = vec![test("foreign::coturn", relayed_by_coturn).with_ignored_flag(no_coturn)];
+    tests.extend(cases.into_iter().map(|(name, preset, outcome)| {
+        let python = python.clone();
+        test(format!("foreign::aioice_{name}"), move || run(&python, preset, outcome)).with_ignored_flag(missing)
+    }));
+    tests
+}
+
+/// Another TURN server, over UDP for one peer and over TCP for the other.
+fn relayed_by_coturn() {
+    let files = Files::new();
+    let path = files.write(
+        "coturn.toml",
+        "[peer.alice]\nbehind = \"home\"\n[peer.bob]\nbehind = \"office\"\nturn-transport = \"tcp\"\n\
+         [nat.home]\npreset = \"symmetric\"\n[nat.office]\npreset = \"udp-blocked\"\n\
+         [server.stun]\ntype = \"stun\"\n\
+         [server.turn]\ntype = \"turn\"\nimplementation = \"coturn\"\ntransports = [\"udp\", \"tcp\"]\n",
+    );
+    let run = Run::of([&path]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert!(run.trials().iter().all(|t| t["outcome"] == "relayed"), "{}", run.told());
 }
 
 fn run(python: &str, preset: &str, outcome: &str) {
