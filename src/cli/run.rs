@@ -14,7 +14,7 @@ use super::load;
 use super::output::{complain, report, stdout_colour};
 use super::progress::Progress;
 use super::store::{Store, StoreError};
-use crate::event::Event;
+use crate::event::{Event, Happened};
 use crate::lab::isolate::Terminal;
 use crate::plan::Trial;
 use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
@@ -116,7 +116,8 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     }
     let mut collected = Collected::new(&trials, arguments, store.as_mut());
     let ended = collected.all(&mut outer, trials);
-    let Collected { records, interrupted, trouble, .. } = collected;
+    let Collected { records, interrupted, trouble, not_built, .. } = collected;
+    let host_lacks_something = not_built && ended.is_ok() && doctor::host_lacks_something(&mut outer);
     let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
@@ -139,6 +140,7 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
             complain(&bug, Some("this is a bug in natlab; the record holds what happened until then"));
             Exit::Bug
         }
+        Ok(()) if host_lacks_something => Exit::Host,
         Ok(()) => match record.conclusion() {
             Conclusion::Interrupted => Exit::Interrupted,
             Conclusion::Unmet => Exit::Unmet,
@@ -170,6 +172,8 @@ struct Collected<'a> {
     events: BTreeMap<String, Vec<Event>>,
     records: Vec<TrialRecord>,
     interrupted: bool,
+    /// A lab could not be built, or its gateways not be measured.
+    not_built: bool,
     /// The first thing that could not be kept; the run goes on without the store.
     trouble: Option<StoreError>,
 }
@@ -185,6 +189,7 @@ impl<'a> Collected<'a> {
             events: BTreeMap::new(),
             records: vec![],
             interrupted: false,
+            not_built: false,
             trouble: None,
         }
     }
@@ -243,6 +248,7 @@ impl<'a> Collected<'a> {
             Answer::Event { trial, event } => {
                 self.keep_safe(|store| store.event(&trial, &event));
                 self.progress.event(&trial, &event);
+                self.not_built |= matches!(event.what, Happened::LabFailed { .. });
                 self.events.entry(trial).or_default().push(*event);
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
