@@ -7,7 +7,6 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{Awaited, Event, Happened, ProcessRole};
-use crate::verdict::Verdict;
 
 /// Progress of a run.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl Progress {
     }
 
     /// A trial is over.
-    pub fn end(&mut self, trial: &str, _verdict: Verdict) {
+    pub fn end(&mut self, trial: &str) {
         if let Some(bar) = self.trials.remove(trial) {
             bar.finish_and_clear();
             self.all.remove(&bar);

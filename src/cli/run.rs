@@ -14,14 +14,14 @@ use super::load;
 use super::output::{complain, report, stdout_colour};
 use super::progress::Progress;
 use super::store::{Store, StoreError};
-use crate::event::{Event, Happened};
+use crate::event::Event;
 use crate::lab::isolate::Terminal;
 use crate::plan::Trial;
 use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
 use crate::report::{Format, Look};
 use crate::run::outer::{Next, Outer};
 use crate::run::wire::{Answer, Request};
-use crate::verdict::Verdict;
+use crate::verdict::{Outcome, UnknownCause, Verdict};
 
 /// `natlab run …`.
 #[derive(Debug, Args)]
@@ -116,8 +116,11 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     }
     let mut collected = Collected::new(&trials, arguments, store.as_mut());
     let ended = collected.all(&mut outer, trials);
-    let Collected { records, interrupted, trouble, not_built, .. } = collected;
-    let host_lacks_something = not_built && ended.is_ok() && doctor::host_lacks_something(&mut outer);
+    let Collected { records, interrupted, trouble, host_lacks, .. } = collected;
+    if host_lacks {
+        // What is missing, and what helps, has been said.
+        return Exit::Host;
+    }
     let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
@@ -140,7 +143,6 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
             complain(&bug, Some("this is a bug in natlab; the record holds what happened until then"));
             Exit::Bug
         }
-        Ok(()) if host_lacks_something => Exit::Host,
         Ok(()) => match record.conclusion() {
             Conclusion::Interrupted => Exit::Interrupted,
             Conclusion::Unmet => Exit::Unmet,
@@ -172,8 +174,10 @@ struct Collected<'a> {
     events: BTreeMap<String, Vec<Event>>,
     records: Vec<TrialRecord>,
     interrupted: bool,
-    /// A lab could not be built, or its gateways not be measured.
-    not_built: bool,
+    /// A lab could not be built, and nobody has looked yet whether the host is to blame.
+    suspect: bool,
+    /// The host lacks something that labs need.
+    host_lacks: bool,
     /// The first thing that could not be kept; the run goes on without the store.
     trouble: Option<StoreError>,
 }
@@ -189,7 +193,8 @@ impl<'a> Collected<'a> {
             events: BTreeMap::new(),
             records: vec![],
             interrupted: false,
-            not_built: false,
+            suspect: false,
+            host_lacks: false,
             trouble: None,
         }
     }
@@ -212,7 +217,7 @@ impl<'a> Collected<'a> {
                 }
                 running += 1;
             }
-            if running == 0 {
+            if running == 0 && !self.suspect {
                 break Ok(());
             }
             if interrupts.count() > 0 && !cancelled {
@@ -248,7 +253,6 @@ impl<'a> Collected<'a> {
             Answer::Event { trial, event } => {
                 self.keep_safe(|store| store.event(&trial, &event));
                 self.progress.event(&trial, &event);
-                self.not_built |= matches!(event.what, Happened::LabFailed { .. });
                 self.events.entry(trial).or_default().push(*event);
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
@@ -267,7 +271,8 @@ impl<'a> Collected<'a> {
             Answer::Ended { trial } => {
                 self.keep_safe(|store| store.ended(&trial));
                 if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e).ok()) {
-                    self.progress.end(&trial, record.verdict);
+                    self.progress.end(&trial);
+                    self.suspect |= record.outcome == Outcome::Unknown(UnknownCause::LabFailed);
                     self.records.push(record);
                 }
                 return true;
