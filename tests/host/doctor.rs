@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
     for user in users() {
         add(format!("doctor::everything_works_as_{}", user.name()), Box::new(move || everything_works(user)));
     }
+    add("doctor::a_number_of_namespaces_that_is_too_small_is_named".into(), Box::new(too_few_namespaces));
     if is_root() {
         add("doctor::an_ordinary_user_in_a_chroot_is_refused_and_told_what_helps".into(), Box::new(refused));
         add("doctor::a_run_that_is_refused_ends_with_the_same_text".into(), Box::new(refused_run));
@@ -90,4 +91,29 @@ fn covered_as_user() {
     let found = covered(User::Nobody);
     assert_eq!(found["runs"], false, "{found:#}");
     assert!(found["refused"][0]["why"].as_str().expect("a reason").contains("/proc"), "{found:#}");
+}
+
+/// Enough for natlab itself, but not for a lab; in a user namespace of the test's own.
+const FEW: &str = "echo 3 > /proc/sys/user/max_net_namespaces && exec \"$0\" \"$@\"";
+
+fn too_few_namespaces() {
+    let natlab = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", FEW]).arg(User::Own.natlab().get_program());
+        command.args(arguments).output().expect("natlab")
+    };
+    let output = natlab(&["doctor", "--format", "json"]);
+    let found = json(&output);
+    assert_eq!(output.status.code(), Some(3), "{found:#}");
+    let first = &found["findings"][0];
+    assert_eq!((&first["facility"], &first["state"]), (&"network-namespaces".into(), &"missing".into()), "{found:#}");
+    assert!(first["detail"].as_str().expect("words").contains("No space left"), "{found:#}");
+    assert!(found["remedies"].to_string().contains("sudo sysctl -w user.max_net_namespaces"), "{found:#}");
+
+    for arguments in [&["run", "full-cone"][..], &["exec", "full-cone", "alice", "--", "true"]] {
+        let output = natlab(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("scenarios cannot run here\n\n  missing  network namespaces"), "{stderr}");
+    }
 }
