@@ -206,8 +206,17 @@ impl<'a> Collected<'a> {
         let mut running = 0;
         let mut cancelled = false;
         let done = loop {
+            // Looked at while nothing runs, and once: what a host lacks it lacks for every trial.
+            if self.suspect && running == 0 {
+                self.suspect = false;
+                self.host_lacks = doctor::host_lacks_something(outer);
+                if self.host_lacks {
+                    break Ok(());
+                }
+            }
             while running < self.jobs
                 && !cancelled
+                && !self.suspect
                 && let Some(trial) = waiting.pop_front()
             {
                 self.progress.begin(&trial.id);
