@@ -6,6 +6,7 @@ pub mod exit;
 pub mod generate;
 pub mod list;
 pub mod output;
+pub mod replay;
 pub mod rules;
 pub mod schema;
 pub mod serve;

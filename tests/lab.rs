@@ -5,6 +5,8 @@
 mod command;
 #[path = "lab/endings.rs"]
 mod endings;
+#[path = "lab/foreign.rs"]
+mod foreign;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/misbehaving.rs"]
@@ -22,7 +24,10 @@ fn main() {
     if let Some(why) = &ignored {
         eprintln!("ignored, this host has no lab: {why}");
     }
-    let tests = [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests()];
-    let tests: Vec<Trial> = tests.into_iter().flatten().map(|t| t.with_ignored_flag(ignored.is_some())).collect();
+    let tests =
+        [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests(), foreign::tests()];
+    // Some tests are ignored for reasons of their own.
+    let with_lab = |t: Trial| if ignored.is_some() { t.with_ignored_flag(true) } else { t };
+    let tests: Vec<Trial> = tests.into_iter().flatten().map(with_lab).collect();
     libtest_mimic::run(&arguments, tests).exit();
 }

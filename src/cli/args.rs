@@ -21,6 +21,8 @@ pub enum Command {
     /// Run scenarios and report what happened, what was expected, and why they differ.
     #[cfg(target_os = "linux")]
     Run(super::run::Run),
+    /// Judge and report the trials of an earlier run again, from the events it kept.
+    Replay(super::replay::Replay),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
@@ -58,6 +60,7 @@ impl Command {
         match self {
             #[cfg(target_os = "linux")]
             Command::Doctor(options) => super::doctor::run(&options),
+            Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
             Command::Schema(options) => super::schema::run(&options, &mut out),

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::record::Conclusion;
+
 /// Every way natlab can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -38,6 +40,19 @@ impl Exit {
             Exit::Bug => 70,
             Exit::Interrupted => 130,
             Exit::Program(code) => code,
+        }
+    }
+}
+
+/// How a command ends that reports a record.
+impl From<Conclusion> for Exit {
+    fn from(conclusion: Conclusion) -> Exit {
+        match conclusion {
+            Conclusion::Met => Exit::Success,
+            Conclusion::Unmet => Exit::Unmet,
+            Conclusion::Undecided => Exit::Undecided,
+            Conclusion::Nothing => Exit::NothingSelected,
+            Conclusion::Interrupted => Exit::Interrupted,
         }
     }
 }

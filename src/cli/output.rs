@@ -14,7 +14,11 @@ pub fn report(text: &str) -> io::Result<()> {
 
 /// `natlab: MESSAGE` and `hint: …` on stderr.
 pub fn complain(message: &str, hint: Option<&str>) {
-    let mut err = io::stderr().lock();
+    complaint(&mut io::stderr().lock(), message, hint);
+}
+
+/// The same, where the caller says where stderr is.
+pub fn complaint(err: &mut impl Write, message: &str, hint: Option<&str>) {
     // stderr is the last resort: when it is gone there is nobody left to tell.
     let _ = writeln!(err, "natlab: {message}");
     if let Some(hint) = hint {

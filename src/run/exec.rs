@@ -7,14 +7,14 @@ use std::path::Path;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::conformance;
 use super::recorder::Recorder;
+use super::servers::{self, Servers};
 use super::session::{Session, Stop, cancelled};
 use super::trial::{SERVER_LIMIT, directory_name};
 use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
-use crate::lab::conformance;
 use crate::lab::process::{self, Lookup, Streams};
-use crate::lab::servers::{self, Servers};
 use crate::lab::topology::{self, Lab, LabError};
 use crate::plan::Trial;
 
