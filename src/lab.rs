@@ -4,13 +4,10 @@
 //! touched and nothing is left after any exit.
 
 pub mod capture;
-pub mod conformance;
 pub mod inner;
 pub mod isolate;
 pub mod link;
 pub mod namespace;
 pub mod preflight;
 pub mod process;
-pub mod servers;
-pub mod taps;
 pub mod topology;

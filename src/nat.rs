@@ -5,10 +5,13 @@ pub mod preset;
 pub mod rules;
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::net::Network;
 
 /// How long a public endpoint is reused for packets from the same inside endpoint (RFC 4787 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -238,6 +241,23 @@ impl fmt::Display for Filtering {
             Filtering::AddressAndPortDependent => "APDF",
         })
     }
+}
+
+/// What a gateway is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// As declared.
+    pub behavior: Behavior,
+    /// Interface towards the Internet.
+    pub wan: String,
+    /// External addresses, of which mappings are made; of a gateway without translation empty.
+    pub external: Vec<Ipv4Addr>,
+    /// Networks inside.
+    pub inside: Vec<Network>,
+    /// Of its port list.
+    pub seed: u64,
+    /// Name of the preset, when one was named.
+    pub preset: Option<String>,
 }
 
 /// What the probe found a gateway to do; `None` where it was not measured, never a guess.

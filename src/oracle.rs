@@ -10,7 +10,7 @@ mod unknown;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ExpectedOutcome;
+use crate::scenario::ExpectedOutcome;
 
 /// What the model says about a trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

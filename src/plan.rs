@@ -13,7 +13,6 @@ pub mod tree;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ice::{CandidatePolicy, CandidateType, IceRole};
@@ -23,6 +22,10 @@ use crate::oracle::Prediction;
 use crate::protocol::{IceServer, TimerProfile};
 
 pub use expand::trials;
+// Words of scenarios and of NATs that a plan is made of.
+pub use crate::nat::Gateway;
+pub use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation, ServerKind};
+
 pub use problem::PlanProblem;
 
 /// One run of one ordered pair in one offer direction: everything the lab, the agents and the judge need.
@@ -210,23 +213,6 @@ pub enum Hop {
     Blackhole,
 }
 
-/// What a gateway is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gateway {
-    /// As declared.
-    pub behavior: Behavior,
-    /// Interface towards the Internet.
-    pub wan: String,
-    /// External addresses, of which mappings are made; of a gateway without translation empty.
-    pub external: Vec<Ipv4Addr>,
-    /// Networks inside.
-    pub inside: Vec<Network>,
-    /// Of its port list.
-    pub seed: u64,
-    /// Name of the preset, when one was named.
-    pub preset: Option<String>,
-}
-
 /// A gateway to be probed before anything counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
@@ -270,27 +256,6 @@ impl Server {
     }
 }
 
-/// What a server does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ServerKind {
-    /// RFC 8489 and RFC 5780.
-    Stun,
-    /// RFC 8656; answers Binding requests too.
-    Turn,
-}
-
-/// Which program a server is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Implementation {
-    /// `natlab serve`.
-    #[default]
-    Natlab,
-    /// `turnserver`, which must be installed.
-    Coturn,
-}
-
 /// One side of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peer {
@@ -312,16 +277,6 @@ pub struct Peer {
     pub policy: CandidatePolicy,
 }
 
-/// What is started as an agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AgentProgram {
-    /// `natlab agent NAME`.
-    Builtin(String),
-    /// Any program that speaks the protocol; a relative program path is meant from the scenario's directory.
-    Command(Vec<String>),
-}
-
 /// How ICE is run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IceSettings {
@@ -331,19 +286,6 @@ pub struct IceSettings {
     pub timers: TimerProfile,
     /// The answer is held back this long, in milliseconds.
     pub answer_delay_ms: u64,
-}
-
-/// When a description is sent to the other side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Gathering {
-    /// At once; candidates follow one by one (RFC 8838).
-    #[default]
-    Trickle,
-    /// When gathering is complete, with every candidate inside.
-    Full,
-    /// A mistake that happens: at the first candidate, with what is there, and nothing follows.
-    Incomplete,
 }
 
 /// Limits in milliseconds.
@@ -370,16 +312,4 @@ pub struct Expectation {
     pub connect_within_ms: Option<u64>,
     /// Its reason, in the scenario's words.
     pub because: Option<String>,
-}
-
-/// Outcomes that can be expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExpectedOutcome {
-    /// Data flows both ways without a relay.
-    Direct,
-    /// Data flows both ways through a TURN server.
-    Relayed,
-    /// No pair works.
-    NoPath,
 }

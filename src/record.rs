@@ -5,6 +5,7 @@
 //! that the stored events do not hold, so [`TrialRecord::of`] computes it from them again, equal to the last digit.
 
 pub mod agent;
+mod names;
 pub mod pair;
 pub mod repeats;
 pub mod role_swap;

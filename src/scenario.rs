@@ -11,13 +11,71 @@ pub mod shipped;
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::ice::{CandidatePolicy, CandidateType, IceRole};
 use crate::nat::Behavior;
 use crate::net::{Network, Transport};
-use crate::plan::{AgentProgram, ExpectedOutcome, Gathering, Implementation, ServerKind};
 use crate::protocol::TimerProfile;
 
 pub use check::parse;
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerKind {
+    /// RFC 8489 and RFC 5780.
+    Stun,
+    /// RFC 8656; answers Binding requests too.
+    Turn,
+}
+
+/// Which program a server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Implementation {
+    /// `natlab serve`.
+    #[default]
+    Natlab,
+    /// `turnserver`, which must be installed.
+    Coturn,
+}
+
+/// What is started as an agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentProgram {
+    /// `natlab agent NAME`.
+    Builtin(String),
+    /// Any program that speaks the protocol; a relative program path is meant from the scenario's directory.
+    Command(Vec<String>),
+}
+
+/// When a description is sent to the other side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Gathering {
+    /// At once; candidates follow one by one (RFC 8838).
+    #[default]
+    Trickle,
+    /// When gathering is complete, with every candidate inside.
+    Full,
+    /// A mistake that happens: at the first candidate, with what is there, and nothing follows.
+    Incomplete,
+}
+
+/// Outcomes that can be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedOutcome {
+    /// Data flows both ways without a relay.
+    Direct,
+    /// Data flows both ways through a TURN server.
+    Relayed,
+    /// No pair works.
+    NoPath,
+}
 
 /// A scenario without mistakes. Names are unique over peers, gateways and servers; every reference leads somewhere.
 #[derive(Clone, Debug, PartialEq)]

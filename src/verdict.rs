@@ -216,13 +216,16 @@ impl fmt::Display for Verdict {
 pub struct Reason {
     /// Sentence, without a full stop.
     pub text: String,
-    /// Numbers of events.
+    /// Numbers of events, ascending.
     pub events: Vec<u64>,
 }
 
 impl Reason {
     pub(crate) fn new(text: impl Into<String>, events: impl IntoIterator<Item = u64>) -> Reason {
-        Reason { text: text.into(), events: events.into_iter().collect() }
+        let mut events: Vec<u64> = events.into_iter().collect();
+        events.sort_unstable();
+        events.dedup();
+        Reason { text: text.into(), events }
     }
 }
 

@@ -5,6 +5,8 @@
 mod command;
 #[path = "lab/endings.rs"]
 mod endings;
+#[path = "lab/foreign.rs"]
+mod foreign;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/misbehaving.rs"]
@@ -22,7 +24,8 @@ fn main() {
     if let Some(why) = &ignored {
         eprintln!("ignored, this host has no lab: {why}");
     }
-    let tests = [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests()];
+    let tests =
+        [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests(), foreign::tests()];
     let tests: Vec<Trial> = tests.into_iter().flatten().map(|t| t.with_ignored_flag(ignored.is_some())).collect();
     libtest_mimic::run(&arguments, tests).exit();
 }

@@ -111,6 +111,12 @@ pub fn explain_findings(outer: &Outer, findings: &[Finding]) -> bool {
     true
 }
 
+/// Whether the host is to blame for a lab that could not be built. Then it is said on stderr what it lacks and what helps.
+pub fn host_lacks_something(outer: &mut Outer) -> bool {
+    let findings = examine(outer);
+    explain_findings(outer, &findings)
+}
+
 /// The kernel's release, as `uname -r` prints it.
 pub fn kernel() -> String {
     nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default()

@@ -158,8 +158,7 @@ fn not_executed(reason: &NotExecuted, outer: &mut Outer) -> Exit {
         }
         NotExecuted::Lab(why) => {
             complain(why, None);
-            let findings = doctor::examine(outer);
-            if doctor::explain_findings(outer, &findings) { Exit::Host } else { Exit::Undecided }
+            if doctor::host_lacks_something(outer) { Exit::Host } else { Exit::Undecided }
         }
     }
 }

@@ -56,7 +56,7 @@ pub fn trials(names: &[String], only: &[String]) -> Result<Vec<Trial>, Exit> {
         return Err(Exit::Usage);
     }
     if !only.is_empty() {
-        all.retain(|t| only.iter().any(|id| *id == t.id));
+        all.retain(|t| only.contains(&t.id));
         if all.is_empty() {
             let message = format!("no trial is called {}", only.join(" or "));
             complain(&message, Some("`natlab list TRIALS-OF-SCENARIO` names them, and so does every report"));

@@ -7,7 +7,6 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{Awaited, Event, Happened, ProcessRole};
-use crate::verdict::Verdict;
 
 /// Progress of a run.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl Progress {
     }
 
     /// A trial is over.
-    pub fn end(&mut self, trial: &str, _verdict: Verdict) {
+    pub fn end(&mut self, trial: &str) {
         if let Some(bar) = self.trials.remove(trial) {
             bar.finish_and_clear();
             self.all.remove(&bar);
@@ -60,9 +59,7 @@ impl Progress {
     /// A line above the progress.
     pub fn note(&self, text: &str) {
         // A hidden target prints nothing: then the line goes to stderr itself.
-        if self.all.is_hidden() {
-            super::output::complain(text, None);
-        } else if self.all.println(text).is_err() {
+        if self.all.is_hidden() || self.all.println(text).is_err() {
             super::output::complain(text, None);
         }
     }

@@ -14,14 +14,14 @@ use super::load;
 use super::output::{complain, report, stdout_colour};
 use super::progress::Progress;
 use super::store::{Store, StoreError};
-use crate::event::Event;
+use crate::event::{Event, Happened};
 use crate::lab::isolate::Terminal;
 use crate::plan::Trial;
 use crate::record::{Conclusion, HostInfo, Record, TrialRecord};
 use crate::report::{Format, Look};
 use crate::run::outer::{Next, Outer};
 use crate::run::wire::{Answer, Request};
-use crate::verdict::Verdict;
+use crate::verdict::{Outcome, UnknownCause, Verdict};
 
 /// `natlab run …`.
 #[derive(Debug, Args)]
@@ -116,7 +116,11 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     }
     let mut collected = Collected::new(&trials, arguments, store.as_mut());
     let ended = collected.all(&mut outer, trials);
-    let Collected { records, interrupted, trouble, .. } = collected;
+    let Collected { records, interrupted, trouble, host_lacks, .. } = collected;
+    if host_lacks {
+        // What is missing, and what helps, has been said.
+        return Exit::Host;
+    }
     let record = Record::new(env!("CARGO_PKG_VERSION"), host, records, interrupted);
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
@@ -170,6 +174,10 @@ struct Collected<'a> {
     events: BTreeMap<String, Vec<Event>>,
     records: Vec<TrialRecord>,
     interrupted: bool,
+    /// A lab could not be built, and nobody has looked yet whether the host is to blame.
+    suspect: bool,
+    /// The host lacks something that labs need.
+    host_lacks: bool,
     /// The first thing that could not be kept; the run goes on without the store.
     trouble: Option<StoreError>,
 }
@@ -185,6 +193,8 @@ impl<'a> Collected<'a> {
             events: BTreeMap::new(),
             records: vec![],
             interrupted: false,
+            suspect: false,
+            host_lacks: false,
             trouble: None,
         }
     }
@@ -196,8 +206,17 @@ impl<'a> Collected<'a> {
         let mut running = 0;
         let mut cancelled = false;
         let done = loop {
+            // Looked at while nothing runs, and once: what a host lacks it lacks for every trial.
+            if self.suspect && running == 0 {
+                self.suspect = false;
+                self.host_lacks = doctor::host_lacks_something(outer);
+                if self.host_lacks {
+                    break Ok(());
+                }
+            }
             while running < self.jobs
                 && !cancelled
+                && !self.suspect
                 && let Some(trial) = waiting.pop_front()
             {
                 self.progress.begin(&trial.id);
@@ -207,7 +226,7 @@ impl<'a> Collected<'a> {
                 }
                 running += 1;
             }
-            if running == 0 {
+            if running == 0 && !self.suspect {
                 break Ok(());
             }
             if interrupts.count() > 0 && !cancelled {
@@ -243,7 +262,7 @@ impl<'a> Collected<'a> {
             Answer::Event { trial, event } => {
                 self.keep_safe(|store| store.event(&trial, &event));
                 self.progress.event(&trial, &event);
-                self.events.entry(trial).or_default().push(event);
+                self.events.entry(trial).or_default().push(*event);
             }
             Answer::Frame { trial, frame } => self.keep_safe(|store| store.frame(&trial, &frame)),
             Answer::Kept { trial, path } => {
@@ -253,7 +272,8 @@ impl<'a> Collected<'a> {
                     .and_then(|e| TrialRecord::of(e).ok())
                     .is_some_and(|r| r.verdict == Verdict::Met);
                 if !met {
-                    self.progress.suspend(|| hold(&trial, &path, outer));
+                    let nodes = nodes(self.events.get(&trial).and_then(|e| e.first()));
+                    self.progress.suspend(|| hold(&trial, &path, &nodes, outer));
                 }
                 // An inner process that is gone is noticed at the next answer.
                 let _ = outer.ask(&Request::Release { trial });
@@ -261,7 +281,8 @@ impl<'a> Collected<'a> {
             Answer::Ended { trial } => {
                 self.keep_safe(|store| store.ended(&trial));
                 if let Some(record) = self.events.remove(&trial).and_then(|e| TrialRecord::of(&e).ok()) {
-                    self.progress.end(&trial, record.verdict);
+                    self.progress.end(&trial);
+                    self.suspect |= record.outcome == Outcome::Unknown(UnknownCause::LabFailed);
                     self.records.push(record);
                 }
                 return true;
@@ -281,18 +302,25 @@ impl<'a> Collected<'a> {
     }
 }
 
+/// Names of a planned trial's nodes.
+fn nodes(plan: Option<&Event>) -> String {
+    let Some(Event { what: Happened::Plan { trial }, .. }) = plan else { return String::new() };
+    trial.topology.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// Shows how to enter the nodes of a lab that is kept, until Enter.
-fn hold(trial: &str, path: &str, outer: &Outer) {
+fn hold(trial: &str, path: &str, nodes: &str, outer: &Outer) {
     let mut err = std::io::stderr().lock();
     let pid = outer.inner_pid().map_or_else(|| "PID".into(), |p| p.to_string());
     let user = match outer.way {
         crate::lab::isolate::Way::UserNamespace => "-U --preserve-credentials ",
         crate::lab::isolate::Way::PlainRoot => "",
     };
+    // stderr is the last resort: when it is gone there is nobody left to tell.
     let _ = writeln!(
         err,
-        "{trial}: the lab is kept up. Enter a node (ls the directory for their names) with\n  \
-         nsenter -t {pid} {user}-m -p -- nsenter --net={path}/NODE sh\nEnter takes it down."
+        "{trial}: not met, and its lab is kept up. To enter a node ({nodes}), from another terminal:\n\n  \
+         nsenter -t {pid} {user}-m -p -- nsenter --net={path}/NODE sh\n\nEnter takes the lab down."
     );
     let mut line = String::new();
     let _ = std::io::stdin().lock().read_line(&mut line);

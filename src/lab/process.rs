@@ -136,7 +136,7 @@ pub fn end_group(leader: u32) -> io::Result<()> {
 
 /// Ends whatever still lives in these nodes: programs that left their process group. How many there were.
 ///
-/// Only where `/proc` shows this pid namespace ([`super::inner`]); elsewhere they end with the run.
+/// `/proc` shows this pid namespace alone ([`super::inner`]), so nobody else's process is met.
 pub fn end_strays(nodes: &[Namespace]) -> io::Result<usize> {
     let mut own = BTreeSet::new();
     for node in nodes {

@@ -1,5 +1,5 @@
 //! A topology becomes namespaces, links, addresses and routes. Gateways forward, but have no rules yet: those are loaded as
-//! they are measured ([`super::conformance`]).
+//! they are measured (`run::conformance`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

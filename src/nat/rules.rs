@@ -38,9 +38,9 @@ use std::time::Duration;
 pub use ports::{PORT_RANGE, candidates};
 pub use sysctl::{Stage, Sysctl, sysctls};
 
+use crate::nat::Gateway;
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Semantics, Translation, UdpPolicy};
 use crate::nft::model::{Base, Chain, Dir, Field, Hook, Key, Proto, Rule, Step, Table, Type};
-use crate::plan::Gateway;
 use reason::Property;
 
 /// Name of the table in the gateway's namespace.

@@ -12,7 +12,7 @@ use super::{Prediction, shared};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
 use crate::nat::{Behavior, Filtering, Hairpinning, Translation};
 use crate::net::Transport;
-use crate::plan::{ExpectedOutcome, Gathering};
+use crate::scenario::{ExpectedOutcome, Gathering};
 
 /// One side as the model sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

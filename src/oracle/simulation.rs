@@ -13,7 +13,7 @@ use super::closed_form::Situation;
 use crate::ice::{CandidatePolicy, CandidateType, OfferRole};
 use crate::nat::{Behavior, Translation, UdpPolicy};
 use crate::net::Transport;
-use crate::plan::ExpectedOutcome;
+use crate::scenario::ExpectedOutcome;
 
 use agent::{Agent, Base};
 use gateway::{Gateway, Hairpin};

@@ -4,7 +4,7 @@ use super::Situation;
 use crate::ice::OfferRole;
 use crate::nat::{Filtering, Hairpinning, Mapping};
 use crate::net::Transport;
-use crate::plan::{ExpectedOutcome, Gathering};
+use crate::scenario::{ExpectedOutcome, Gathering};
 
 /// One thing that the model cannot know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use crate::plan::{AgentProgram, Trial};
 use crate::protocol::{IceState, PairEnd};
 use crate::trace::agent::SeenCandidate;
 use crate::trace::servers::{Allocation, AllocationState, Reflexive};
-use crate::trace::{AgentTrace, Moment, Trace};
+use crate::trace::{AgentTrace, Moment, Remark, Trace};
 use crate::verdict::Reason;
 
-use super::PairRecord;
+use super::{PairRecord, names};
 
 /// One side of a trial. Times are milliseconds since the offer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ pub struct AgentRecord {
     /// Gateways in front of it, innermost first.
     pub behind: Vec<String>,
     /// Composite of them.
+    #[serde(default, with = "names::behavior")]
     pub behavior: Option<Behavior>,
     /// Candidates it was allowed to use.
     pub policy: CandidatePolicy,
@@ -336,12 +337,17 @@ fn faults(agent: &AgentTrace) -> Vec<Reason> {
         let fatal = if error.fatal { ", and cannot go on" } else { "" };
         add(format!("error {}: {}{fatal}", error.code, error.message), error.at);
     }
-    for violation in &agent.violations {
-        add(format!("not the protocol: {}", violation.text), violation.at);
+    let mut litter: Vec<&Remark> = agent.violations.iter().chain(&process.garbage).collect();
+    litter.sort_by_key(|remark| remark.at);
+    let lines = process.garbage_lines + agent.violations.len() as u64;
+    if let Some(first) = litter.first() {
+        let text = match lines {
+            1 => format!("not the protocol: {}", first.text),
+            _ => format!("{lines} lines that are not the protocol, the first one: {}", first.text),
+        };
+        faults.push(Reason { text, events: litter.iter().map(|remark| remark.at.event).collect() });
     }
-    for garbage in &process.garbage {
-        add(format!("not the protocol: {}", garbage.text), garbage.at);
-    }
+    let mut add = |text: String, at: Moment| faults.push(Reason { text, events: vec![at.event] });
     if let Some((bytes, at)) = process.flooded {
         add(format!("printed {bytes} bytes"), at);
     }

@@ -117,16 +117,18 @@ fn finding(one: &TrialRecord, other: &TrialRecord) -> Diagnosis {
         role.map(|role| format!(" ({})", format!("{role:?}").to_lowercase())).unwrap_or_default()
     };
     let says = |trial: &TrialRecord| format!("{} when {}{} offers", trial.outcome, trial.offerer, role(trial));
-    let better = if other.outcome < one.outcome { other } else { one };
+    let (better, worse) = if other.outcome < one.outcome { (other, one) } else { (one, other) };
+    let why = worse.diagnoses.first().map(|d| format!("; there, {}", d.text)).unwrap_or_default();
     Diagnosis {
         cause: Cause::OfferDirection,
         peer: None,
-        text: format!("the outcome depends on who offers: {}, {}", says(one), says(other)),
+        text: format!("the outcome depends on who offers: {}, {}{why}", says(better), says(worse)),
         remedy: format!(
             "NATs do not care who offers, so this is the agents' doing: let {} offer where you can choose, and compare the \
              nominated pairs and the times of the first checks of both directions",
             better.offerer
         ),
+        // Numbers of events mean nothing across two trials; the trials are named beside this.
         events: Vec::new(),
     }
 }

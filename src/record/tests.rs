@@ -148,6 +148,34 @@ fn names_are_those_of_the_w3c_where_they_exist() {
 }
 
 #[test]
+fn no_name_has_an_underscore() {
+    fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    // What an agent says of its timers is in the agent's words.
+                    if name != "timers" {
+                        found.extend(name.contains('_').then(|| name.clone()));
+                        walk(value, found);
+                    }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let mut plan = trial(port_restricted(), ExpectedOutcome::Direct);
+    plan.expectation = Some(crate::plan::Expectation { connect_within_ms: Some(900), ..Default::default() });
+    let trials = vec![record(&relayed(plan)), record(&exhausted()), swapped(&exhausted())];
+    let json = serde_json::to_value(Record::new("0.1.0", host_info(), trials, false)).unwrap();
+    let mut found = Vec::new();
+    walk(&json, &mut found);
+    assert_eq!(found, [""; 0]);
+    assert_eq!(json["trials"][0]["expectation"]["connectWithinMs"], 900);
+    assert_eq!(json["trials"][0]["nats"][0]["declared"]["lifetimeMs"], 120_000);
+}
+
+#[test]
 fn an_unknown_outcome_carries_its_cause_beside_it() {
     let mut s = direct();
     s.happened(Happened::Interrupted);
@@ -198,6 +226,9 @@ fn another_outcome_in_the_other_offer_direction_is_a_finding() {
         finding.text.contains("relayed when alice") && finding.text.contains("direct when bob"),
         "{}",
         finding.text
+    );
+    assert!(
+        finding.text.ends_with("; there, no direct pair ever answered, although the NAT model says that one works")
     );
     assert!(finding.remedy.contains("let bob offer"));
 

@@ -9,10 +9,10 @@ use crate::net::{Network, Transport};
 use crate::oracle::Prediction;
 use crate::plan::{Deadlines, Expectation, ExpectedOutcome, Gathering, Implementation, ServerKind, Trial};
 use crate::protocol::TimerProfile;
-use crate::trace::{Moment, NoPlan, PathClass, Trace};
+use crate::trace::{Moment, NoPlan, Trace};
 use crate::verdict::{self, Diagnosis, Outcome, Reason, Verdict};
 
-use super::AgentRecord;
+use super::{AgentRecord, names};
 
 /// Everything a report says about a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct TrialRecord {
     /// What the NAT model says.
     pub prediction: Prediction,
     /// What the scenario states.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "names::expectation")]
     pub expectation: Option<Expectation>,
     /// Of both sides together.
     pub times: Times,
@@ -55,6 +55,7 @@ pub struct TrialRecord {
     /// How ICE was run.
     pub ice: IceRecord,
     /// Limits.
+    #[serde(with = "names::DeadlinesNames")]
     pub deadlines: Deadlines,
     /// Gateways.
     pub nats: Vec<NatRecord>,
@@ -92,7 +93,7 @@ pub struct RelayUse {
     pub needed: Option<bool>,
     /// The outcome is `relayed`.
     pub used: bool,
-    /// When the first check of the selected relayed path was answered.
+    /// When the first check on the selected relayed pair was answered, at whichever side.
     pub after_ms: Option<f64>,
 }
 
@@ -121,6 +122,7 @@ pub struct NatRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classic_name: Option<String>,
     /// As declared, for this gateway alone.
+    #[serde(with = "names::BehaviorNames")]
     pub declared: Behavior,
     /// External addresses.
     pub external: Vec<std::net::Ipv4Addr>,
@@ -140,8 +142,10 @@ pub struct MeasurementRecord {
     /// Node the probe ran in.
     pub from: String,
     /// What was to be found there: the composite of this gateway and those in front of it.
+    #[serde(with = "names::BehaviorNames")]
     pub declared: Behavior,
     /// What was found.
+    #[serde(with = "names::MeasuredNames")]
     pub measured: Measured,
     /// Differences; empty: as declared.
     pub differences: Vec<String>,
@@ -199,6 +203,8 @@ impl TrialRecord {
                 events: vec![held.at.event],
             })
         });
+        let agents: Vec<AgentRecord> =
+            trace.sides().into_iter().map(|agent| AgentRecord::new(trial, trace, agent)).collect();
         TrialRecord {
             id: trial.id.clone(),
             scenario: trial.scenario.clone(),
@@ -215,7 +221,7 @@ impl TrialRecord {
             prediction: trial.prediction.clone(),
             expectation: trial.expectation.clone(),
             times: times(trace),
-            relay: relay(trial, trace, judgement.outcome),
+            relay: relay(trial, trace, judgement.outcome, &agents),
             ice: IceRecord {
                 gathering: trial.ice.gathering,
                 timers: trial.ice.timers,
@@ -224,7 +230,7 @@ impl TrialRecord {
             deadlines: trial.deadlines.clone(),
             nats: nats(trial, trace),
             servers: servers(trial),
-            agents: trace.sides().into_iter().map(|agent| AgentRecord::new(trial, trace, agent)).collect(),
+            agents,
             notes: notes.chain(held).collect(),
             lab: lab(trace),
         }
@@ -249,17 +255,21 @@ fn times(trace: &Trace) -> Times {
     }
 }
 
-fn relay(trial: &Trial, trace: &Trace, outcome: Outcome) -> RelayUse {
+fn relay(trial: &Trial, trace: &Trace, outcome: Outcome, agents: &[AgentRecord]) -> RelayUse {
     let prediction = &trial.prediction;
     let undecided = prediction.is_unpredicted() || prediction.racy;
     let used = outcome == Outcome::Relayed;
-    let pairs = trace.sides().into_iter().flat_map(|agent| agent.checks.pairs());
-    let relayed = pairs.filter(|pair| trace.wire_class(pair) == PathClass::Relayed);
-    let first = relayed.filter_map(|pair| pair.first_success).reduce(Moment::min_by_time);
+    let first = |selected_only: bool| {
+        let pairs = agents.iter().flat_map(|agent| &agent.candidate_pairs);
+        let relayed = pairs.filter(|p| p.relay.is_some() || trace.is_relay(p.remote));
+        let counted = relayed.filter(|p| p.selected || !selected_only);
+        counted.filter_map(|p| p.first_response_ms).min_by(f64::total_cmp)
+    };
     RelayUse {
         needed: (!undecided).then(|| !prediction.outcomes.contains(&ExpectedOutcome::Direct)),
         used,
-        after_ms: first.filter(|_| used).and_then(|at| trace.since_offer_ms(at)),
+        // An agent that reports no pair leaves open which of several relayed ones it uses.
+        after_ms: if used { first(true).or_else(|| first(false)) } else { None },
     }
 }
 

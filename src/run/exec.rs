@@ -3,19 +3,18 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::conformance;
 use super::recorder::Recorder;
+use super::servers::{self, Servers};
 use super::session::{Session, Stop, cancelled};
 use super::trial::{SERVER_LIMIT, directory_name};
 use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
-use crate::lab::conformance;
-use crate::lab::process::{self, Streams};
-use crate::lab::servers::{self, Servers};
+use crate::lab::process::{self, Lookup, Streams};
 use crate::lab::topology::{self, Lab, LabError};
 use crate::plan::Trial;
 
@@ -107,7 +106,11 @@ async fn program(
         let why = format!("{name}: {e}");
         match e.kind() {
             io::ErrorKind::NotFound => NotExecuted::NotFound(why),
-            io::ErrorKind::PermissionDenied => NotExecuted::NotExecutable(why),
+            // execvp(3) says so, too, when a place in PATH may not be looked into and no other has the program.
+            io::ErrorKind::PermissionDenied => match process::look_up(name, std::env::var_os("PATH").as_deref()) {
+                Lookup::NotFound => NotExecuted::NotFound(format!("{name}: it is nowhere in PATH")),
+                Lookup::Found(_) | Lookup::NotExecutable(_) => NotExecuted::NotExecutable(why),
+            },
             _ => NotExecuted::Lab(why),
         }
     })?;

@@ -77,7 +77,7 @@ impl Inner {
     fn write(&mut self, t_us: u64, what: Happened) -> u64 {
         let event = Event { seq: self.next, t_us, what };
         self.next += 1;
-        let _ = self.answers.send(Answer::Event { trial: self.trial.clone(), event: event.clone() });
+        let _ = self.answers.send(Answer::Event { trial: self.trial.clone(), event: Box::new(event.clone()) });
         let _ = self.live.send(event);
         self.next - 1
     }

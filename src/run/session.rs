@@ -149,7 +149,12 @@ impl<'a> Session<'a> {
         if self.wait(what == Awaited::Connect, limit, &done).await? {
             return Ok(());
         }
-        let missing = self.trial.sides().into_iter().find(|n| self.is_missing(n, what));
+        // The answerer is configured first; of every other step both sides are awaited at once.
+        let in_order = match what {
+            Awaited::Configured => [&self.trial.answerer, &self.trial.offerer],
+            _ => [&self.trial.offerer, &self.trial.answerer],
+        };
+        let missing = in_order.into_iter().find(|n| self.is_missing(n, what)).map(String::as_str);
         let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.recorder.record(Happened::Deadline { node: missing.map(str::to_owned), what, limit_ms });
         Err(Stop::Deadline)

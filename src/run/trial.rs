@@ -9,16 +9,17 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::recorder::Recorder;
+use super::servers::Servers;
 use super::session::{Session, Stop};
+use super::taps::Taps;
 use super::wire::Answer;
 use crate::event::{Awaited, Happened};
 use crate::ice::OfferRole;
-use crate::lab::servers::Servers;
-use crate::lab::taps::Taps;
+use crate::lab::process;
 use crate::lab::topology::{self, Lab};
-use crate::lab::{conformance, process, servers};
 use crate::plan::Trial;
 use crate::protocol::{CommandBody, Configure, NetworkOptions, Timers};
+use crate::run::{conformance, servers};
 
 /// From `configure` to its reply.
 const CONFIGURE_LIMIT: Duration = Duration::from_secs(5);

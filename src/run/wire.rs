@@ -46,7 +46,7 @@ pub enum Answer {
         /// Which.
         trial: String,
         /// What.
-        event: Event,
+        event: Box<Event>,
     },
     /// A packet for the capture of a node.
     Frame {

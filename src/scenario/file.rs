@@ -16,8 +16,8 @@ use crate::ice::{CandidatePolicy, CandidateType, IceRole};
 use crate::nat::preset;
 use crate::nat::{Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
 use crate::net::{Network, Transport};
-use crate::plan::{ExpectedOutcome, Gathering, Implementation, ServerKind};
 use crate::protocol::TimerProfile;
+use crate::scenario::{ExpectedOutcome, Gathering, Implementation, ServerKind};
 
 pub use duration::{Millis, NotADuration};
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod lines;
 mod stories;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::oracle::Prediction;
 use crate::plan::*;
 use crate::protocol::*;
 
+pub(crate) use lines::{host, relay, srflx};
 pub(crate) use stories::{direct, exhausted, hopeless, relayed};
 
 pub(crate) const ALICE: &str = "alice";
@@ -478,25 +480,4 @@ pub(crate) fn pair((lt, local): (CandidateType, &str), (rt, remote): (CandidateT
         PairEnd { kind, address: at.ip().to_string(), port: at.port(), protocol: Transport::Udp }
     };
     Pair { local: end(lt, local), remote: end(rt, remote), ice_role: None, source: Some("event".to_owned()) }
-}
-
-pub(crate) fn host(at: &str) -> String {
-    let at = endpoint(at);
-    format!("candidate:1 1 udp 2130706431 {} {} typ host", at.ip(), at.port())
-}
-
-pub(crate) fn srflx(at: &str, base: &str) -> String {
-    let (at, base) = (endpoint(at), endpoint(base));
-    format!(
-        "candidate:2 1 udp 1694498815 {} {} typ srflx raddr {} rport {}",
-        at.ip(),
-        at.port(),
-        base.ip(),
-        base.port()
-    )
-}
-
-pub(crate) fn relay(at: &str) -> String {
-    let at = endpoint(at);
-    format!("candidate:3 1 udp 16777215 {} {} typ relay raddr 0.0.0.0 rport 9", at.ip(), at.port())
 }

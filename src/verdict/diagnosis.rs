@@ -24,6 +24,8 @@ use super::{Outcome, UnknownCause};
 pub enum Cause {
     /// No direct path is possible, and no side was given a TURN server.
     NoTurn,
+    /// The candidate policy leaves out what a path would need.
+    CandidatePolicy,
     /// UDP is blocked in front of a peer that has no TURN server over TCP or TLS.
     UdpBlocked,
     /// A side has neither STUN nor TURN, so its public address is unknown.
@@ -122,6 +124,7 @@ pub fn diagnose(trial: &Trial, trace: &Trace, outcome: Outcome, shortcomings: &[
             exchange::gathering_cut_short(&mut case);
             exchange::role_conflict(&mut case);
             exchange::late_answer(&mut case);
+            paths::policy(&mut case);
             paths::no_way(&mut case);
             agents::garbage(&mut case);
             paths::otherwise(&mut case);
@@ -188,6 +191,11 @@ fn named(agent: &AgentTrace, peer: &Peer) -> String {
         Some(classic) => format!("{} ({behavior}, {classic})", agent.peer),
         None => format!("{} ({behavior})", agent.peer),
     }
+}
+
+/// A number of things.
+fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
 fn urls(peer: &Peer) -> impl Iterator<Item = &str> {

@@ -177,10 +177,13 @@ fn no_path(trace: &Trace) -> Option<Reason> {
     Some(match &trace.lab.exhausted {
         Some((at, because)) if *at == given_up => {
             let events = because.iter().copied().chain([at.event]);
-            Reason::new(
-                format!("every pair has used up its checks on both sides and nothing can follow: {checks}"),
-                events,
-            )
+            let none = trace.sides().into_iter().all(|agent| agent.checks.transmissions() == 0);
+            let text = if none {
+                "gathering is over on both sides, and no side has a pair to check".to_owned()
+            } else {
+                format!("every pair has used up its checks on both sides, and nothing can follow: {checks}")
+            };
+            Reason::new(text, events)
         }
         _ => {
             let limit = trace.lab.missed(Awaited::Connect).map_or(0, |deadline| deadline.limit_ms);

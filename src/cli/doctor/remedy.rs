@@ -78,9 +78,10 @@ pub fn remedies(facts: &Facts, refused: &[(Way, String)], findings: &[Finding], 
     if !all.is_empty() {
         return all;
     }
-    let required = missing.iter().any(|f| f.state == State::Missing);
+    // What a kernel does not know, no option of a container brings.
+    let denied = missing.iter().any(|f| f.state == State::Missing && DENIALS.iter().any(|w| f.detail.contains(w)));
     match facts.restricting_container() {
-        Some(engine) if nothing_works || required => all.extend(containers(facts, engine)),
+        Some(engine) if nothing_works || denied => all.extend(containers(facts, engine)),
         None if nothing_works => all.extend(namespaces(facts, &words, program)),
         _ => {}
     }
@@ -167,6 +168,9 @@ fn setting(assignment: &str) -> Vec<String> {
 
 /// The kernel's word for a limit of namespaces that is reached (`ENOSPC`).
 const LIMIT_REACHED: &str = "No space left";
+
+/// The kernel's words for a refusal that is none of its configuration (`EPERM`, `EACCES`, `EROFS`).
+const DENIALS: [&str; 3] = ["not permitted", "Permission denied", "Read-only"];
 
 /// Numbers of namespaces.
 fn limits(facts: &Facts, words: &[&str]) -> Vec<Remedy> {
@@ -265,9 +269,7 @@ fn apparmor(program: &str) -> Vec<Remedy> {
 /// Modules that may not be loaded, or may not be there.
 fn kernel(facts: &Facts, missing: &[&Finding]) -> Vec<Remedy> {
     // A refusal for want of rights is none of the kernel's configuration.
-    let refused = |f: &&&Finding| {
-        !["not permitted", "Permission denied", "Read-only", LIMIT_REACHED].iter().any(|w| f.detail.contains(w))
-    };
+    let refused = |f: &&&Finding| !DENIALS.iter().any(|w| f.detail.contains(w));
     let mut modules: Vec<&str> = missing.iter().filter(refused).flat_map(|f| f.facility.modules()).copied().collect();
     let mut options: Vec<&str> = missing.iter().filter(refused).flat_map(|f| f.facility.options()).copied().collect();
     for list in [&mut modules, &mut options] {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::nat::Gateway;
 use crate::nat::{Filtering, Translation};
-use crate::plan::Gateway;
 
 /// A kernel setting.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 use super::super::closed_form::{Shared, Side, predict};
 use super::*;
 use crate::nat::{Filtering, Hairpinning, Mapping, Semantics};
-use crate::plan::Gathering;
+use crate::scenario::Gathering;
 
 /// The eleven behaviours of the table, in its order.
 fn behaviors() -> Vec<(String, Behavior)> {

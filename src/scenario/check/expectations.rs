@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::names;
 use crate::ice::{CandidatePolicy, CandidateType};
-use crate::plan::ExpectedOutcome;
+use crate::scenario::ExpectedOutcome;
 use crate::scenario::file::{ExpectTable, OneOrMany};
 use crate::scenario::{Expect, Peer};
 

@@ -3,9 +3,9 @@
 use super::context::Context;
 use super::{names, servers};
 use crate::net::Transport;
-use crate::plan::{AgentProgram, ServerKind};
 use crate::scenario::diagnostic::nearest;
 use crate::scenario::file::{AgentEntry, Given, PeerTable};
+use crate::scenario::{AgentProgram, ServerKind};
 use crate::scenario::{Peer, Server};
 
 /// Checks every peer; gives them in the order of the file.

@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use crate::net::Transport;
-use crate::plan::{Implementation, ServerKind};
 use crate::scenario::Server;
 use crate::scenario::file::ServerTable;
+use crate::scenario::{Implementation, ServerKind};
 
 /// The port of STUN and TURN (RFC 8489 section 18.6).
 const DEFAULT_PORT: u16 = 3478;

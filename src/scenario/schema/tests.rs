@@ -1,38 +1,9 @@
-// Generated files are compared with those in the repository.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
-
-use std::path::{Path, PathBuf};
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::scenario::check::shape;
 use crate::scenario::diagnostic::render;
 use crate::scenario::{parse, shipped};
-
-/// Rewrites generated files instead of comparing them.
-const REWRITE: &str = "NATLAB_REWRITE_DOCS";
-
-fn docs(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
-}
-
-/// Compares a generated file with what is in the repository.
-fn is_current(name: &str, generated: &str) {
-    if std::env::var_os(REWRITE).is_some() {
-        std::fs::write(docs(name), generated).unwrap();
-    }
-    let there = std::fs::read_to_string(docs(name)).unwrap_or_default();
-    assert!(there == generated, "docs/{name} is not what the source says; `{REWRITE}=1 cargo test --lib` rewrites it");
-}
-
-#[test]
-fn the_reference_is_current() {
-    is_current("scenario.md", &reference::markdown());
-}
-
-#[test]
-fn the_published_schema_is_current() {
-    is_current("scenario.schema.json", &(serde_json::to_string_pretty(&json_schema()).unwrap() + "\n"));
-}
 
 #[test]
 fn the_example_of_the_reference_is_a_scenario() {

@@ -3,7 +3,7 @@
 use crate::trace::{AgentTrace, Moment, Remark};
 use crate::verdict::{UnknownCause, outcome};
 
-use super::{Case, Cause};
+use super::{Case, Cause, count};
 
 /// Explains an unknown outcome.
 pub(super) fn unknown(case: &mut Case<'_>, cause: UnknownCause) {
@@ -34,10 +34,9 @@ pub(super) fn garbage(case: &mut Case<'_>) {
         let first = process.garbage.first().or(agent.violations.first());
         let Some(first) = first else { continue };
         let lines = process.garbage_lines + agent.violations.len() as u64;
-        let text = format!(
-            "{} lines of the agent of {} are not the protocol, the first one: {}",
-            lines, agent.peer, first.text
-        );
+        let (verb, which) = if lines == 1 { ("is", "it reads") } else { ("are", "the first one reads") };
+        let lines = count(lines, "line");
+        let text = format!("{lines} of the agent of {} {verb} not the protocol; {which}: {}", agent.peer, first.text);
         let remedy = "print nothing but one JSON object per line on stdout, and send logs to stderr";
         let events = process.garbage.iter().chain(&agent.violations).map(|remark| remark.at.event);
         case.add(Cause::AgentGarbage, Some(&agent.peer), text, remedy, events);
@@ -135,7 +134,11 @@ fn hung(case: &mut Case<'_>) {
     for agent in trace.sides() {
         let Some((_, reason)) = outcome::hung(trace, agent) else { continue };
         let text = format!("{}{}", reason.text, last_words(agent));
-        let remedy = "look where it waits: every command must be answered at once, whatever the library still does";
+        let remedy = if agent.hello.is_none() {
+            "let it print its `hello` line as soon as it runs, and flush it: docs/agent-protocol.md"
+        } else {
+            "look where it waits: every command must be answered at once, whatever the library still does"
+        };
         case.add(Cause::AgentHung, Some(&agent.peer), text, remedy, reason.events);
     }
 }
@@ -188,9 +191,9 @@ fn no_data(case: &mut Case<'_>) {
                 format!("{} received something else than {} sent: {shown:?}", other.peer, agent.peer)
             }
             None => format!(
-                "{} received nothing of the {} messages that {} was told to send",
+                "{} received nothing of {} that {} was told to send",
                 other.peer,
-                agent.data_sent.len(),
+                count(agent.data_sent.len() as u64, "message"),
                 agent.peer
             ),
         };

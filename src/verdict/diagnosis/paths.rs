@@ -1,15 +1,33 @@
 //! Causes that lie in the NATs, or in what an agent makes of the paths it has.
 
+use crate::ice::CandidatePolicy;
 use crate::plan::ExpectedOutcome;
 use crate::trace::{AgentTrace, Moment, PathClass};
 use crate::verdict::Outcome;
 use crate::verdict::compare::Shortcoming;
 
-use super::{Case, Cause, named, turn_urls};
+use super::{Case, Cause, count, named, turn_urls};
+
+/// A policy that leaves something out. Relays only is no mistake where there is a TURN server.
+pub(super) fn policy(case: &mut Case<'_>) {
+    for (agent, peer) in case.sides() {
+        let words = match peer.policy {
+            CandidatePolicy::All => continue,
+            CandidatePolicy::Host => "host candidates only, which lead nowhere through a NAT",
+            CandidatePolicy::Srflx => "server-reflexive candidates only, and no relay",
+            CandidatePolicy::Relay if turn_urls(peer).next().is_some() => continue,
+            CandidatePolicy::Relay => "relayed candidates only, and was given no TURN server",
+        };
+        let text = format!("{} may use {words}", agent.peer);
+        let remedy = format!("let {} use every candidate: policy `all`", agent.peer);
+        case.add(Cause::CandidatePolicy, Some(&agent.peer), text, remedy, [0]);
+    }
+}
 
 /// No direct path is possible, and there is no TURN server.
 pub(super) fn no_way(case: &mut Case<'_>) {
     if case.has(Cause::UdpBlocked)
+        || case.has(Cause::CandidatePolicy)
         || !case.needs_relay()
         || case.sides().any(|(_, peer)| turn_urls(peer).next().is_some())
     {
@@ -29,9 +47,9 @@ pub(super) fn otherwise(case: &mut Case<'_>) {
         let could = !agent.local.is_empty() && !agent.remote.is_empty();
         if tapped && could && agent.checks.transmissions() == 0 && !case.found.iter().any(|d| about_turn(d.cause)) {
             let text = format!(
-                "{} has {} candidates of its own and {} of {}, and sent no check",
+                "{} has {} of its own and {} of {}, and sent no check",
                 agent.peer,
-                agent.local.len(),
+                count(agent.local.len() as u64, "candidate"),
                 agent.remote.len(),
                 trace.other(agent).peer
             );
@@ -64,10 +82,10 @@ fn about_turn(cause: Cause) -> bool {
 fn lost(agent: &AgentTrace) -> String {
     let answered: u32 = agent.checks.pairs().iter().map(|pair| pair.responses_received).sum();
     format!(
-        "{} sent {} checks on {} pairs, {answered} were answered, and {} came in",
+        "{} sent {} on {}, {answered} were answered, and {} came in",
         agent.peer,
-        agent.checks.transmissions(),
-        agent.checks.pairs().iter().filter(|pair| pair.first_sent.is_some()).count(),
+        count(agent.checks.transmissions(), "check"),
+        count(agent.checks.pairs().iter().filter(|pair| pair.first_sent.is_some()).count() as u64, "pair"),
         agent.checks.requests_received()
     )
 }

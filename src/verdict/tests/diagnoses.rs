@@ -201,3 +201,20 @@ fn behaviours_without_a_classic_name_are_still_named() {
     });
     assert!(judged(&s).diagnoses[0].text.contains("alice (ADM/APDF) and bob (ADM/APDF)"));
 }
+
+#[test]
+fn a_candidate_policy_that_leaves_the_path_out_is_named_instead_of_turn() {
+    use crate::ice::CandidatePolicy;
+    let mut plan = trial(port_restricted(), ExpectedOutcome::NoPath);
+    for peer in plan.peers.values_mut() {
+        peer.policy = CandidatePolicy::Host;
+    }
+    let mut s = Script::new(plan);
+    s.offer();
+    s.candidate(ALICE, &host(ALICE_HOST)).candidate(BOB, &host(BOB_HOST)).ended(ALICE).ended(BOB);
+    s.checks_in_vain(ALICE, ALICE_HOST, BOB_HOST).checks_in_vain(BOB, BOB_HOST, ALICE_HOST);
+    s.deadline(Awaited::Connect, Some(ALICE), 15_000);
+    let j = judged(&s);
+    assert_eq!(causes(&j), [Cause::CandidatePolicy; 2]);
+    assert!(j.diagnoses[0].text.contains("alice may use host candidates only"));
+}

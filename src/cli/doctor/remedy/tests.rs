@@ -23,7 +23,7 @@ fn missing(facility: Facility, detail: &str) -> Finding {
 #[test]
 fn nothing_refused_needs_no_remedy() {
     let fine = Finding { facility: Facility::Nat, state: State::Ok, detail: String::new() };
-    assert_eq!(remedies(&ordinary(), &[], &[fine.clone()], PROGRAM), []);
+    assert_eq!(remedies(&ordinary(), &[], std::slice::from_ref(&fine), PROGRAM), []);
     let plain = refused(Way::UserNamespace, "unshare(user, mount, net, pid): Operation not permitted");
     assert_eq!(remedies(&Facts { uid: 0, ..ordinary() }, &plain, &[fine], PROGRAM), [], "plain root works");
 }

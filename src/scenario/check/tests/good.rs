@@ -6,8 +6,8 @@ use super::{GOOD, good_but, scenario};
 use crate::ice::CandidateType;
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
 use crate::net::Transport;
-use crate::plan::{AgentProgram, ExpectedOutcome, Gathering, Implementation};
 use crate::protocol::TimerProfile;
+use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation};
 use crate::scenario::{Expect, parse};
 
 #[test]

@@ -3,13 +3,13 @@
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::capture::{Captured, Tap};
-use super::topology::Lab;
+use super::recorder::Recorder;
+use super::wire::Frame;
 use crate::event::Happened;
 use crate::event::decode::{Decoder, Skipped};
+use crate::lab::capture::{Captured, Tap};
+use crate::lab::topology::Lab;
 use crate::plan::Trial;
-use crate::run::recorder::Recorder;
-use crate::run::wire::Frame;
 
 /// Running taps.
 #[derive(Debug, Default)]

@@ -4,13 +4,13 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::namespace::Namespace;
-use super::process::{Lookup, OWN_PROGRAM, look_up, wide_path};
-use super::topology::{Lab, LabError};
+use super::recorder::Recorder;
+use super::side::Watched;
 use crate::event::{Happened, ProcessRole};
+use crate::lab::namespace::Namespace;
+use crate::lab::process::{Lookup, OWN_PROGRAM, look_up, wide_path};
+use crate::lab::topology::{Lab, LabError};
 use crate::plan::{Implementation, Server, ServerKind, Trial};
-use crate::run::recorder::Recorder;
-use crate::run::side::Watched;
 use crate::server::coturn;
 
 /// Servers of a running trial.

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::namespace::Sysctl;
-use super::topology::{self, Lab, LabError};
+use super::recorder::Recorder;
 use crate::event::Happened;
+use crate::lab::namespace::Sysctl;
+use crate::lab::topology::{self, Lab, LabError};
 use crate::nat::rules::{self, Stage};
 use crate::nat::{Filtering, Hairpinning, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
 use crate::probe::{self, PORTS, Setup, Target, Timing};
-use crate::run::recorder::Recorder;
 use crate::server::stun::{self, Endpoints, Sockets};
 
 /// Ports of the measuring server.

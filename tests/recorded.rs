@@ -1,0 +1,104 @@
+//! Real trials, judged again from their stored events: no privileges, any system.
+//!
+//! The fixtures are `events.jsonl` of `natlab run port-restricted-cone no-turn udp-blocked-turn-tcp --out DIR`, taken from
+//! `DIR/SCENARIO/alice-offers`; when the form of events changes, they are taken again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use natlab::event::{Event, Happened};
+use natlab::ice::{CandidateType, IceRole, OfferRole};
+use natlab::net::Transport;
+use natlab::record::agent::TurnState;
+use natlab::record::{AgentRecord, TrialRecord};
+use natlab::trace::{CheckState, Trace};
+use natlab::verdict::{Cause, Outcome, Verdict};
+
+fn events(name: &str) -> Vec<Event> {
+    let path = format!("{}/tests/fixtures/events/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect(&path);
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+fn sides(record: &TrialRecord) -> [&AgentRecord; 2] {
+    [OfferRole::Offerer, OfferRole::Answerer].map(|role| record.agent(role).unwrap())
+}
+
+#[test]
+fn two_port_restricted_cones_are_direct() {
+    let record = TrialRecord::of(&events("port-restricted-cone")).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::Direct, Verdict::Met));
+    assert_eq!(record.diagnoses, []);
+    assert_eq!((record.relay.needed, record.relay.used), (Some(false), false));
+    assert!(record.nats.iter().all(|nat| nat.measurement.as_ref().is_some_and(|m| m.differences.is_empty())));
+    let times = record.times;
+    assert!(times.first_success_ms < times.connect_ms && times.connect_ms < times.data_ms, "{times:?}");
+    for (agent, role) in sides(&record).into_iter().zip([IceRole::Controlling, IceRole::Controlled]) {
+        assert_eq!(agent.ice_role, Some(role));
+        let selected: Vec<_> = agent.candidate_pairs.iter().filter(|pair| pair.selected).collect();
+        let [pair] = selected.as_slice() else { panic!("{selected:?}") };
+        assert!(pair.nominated && pair.state == CheckState::Succeeded);
+        assert!(pair.responses_received > 0 && pair.round_trips_us.len() == pair.responses_received as usize);
+        assert_eq!(pair.remote_candidate_type, CandidateType::ServerReflexive);
+        assert!(agent.faults.is_empty());
+    }
+}
+
+#[test]
+fn two_symmetric_nats_without_turn_have_no_path_and_the_proof_can_be_repeated() {
+    let events = events("no-turn");
+    let record = TrialRecord::of(&events).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::NoPath, Verdict::Met));
+    assert_eq!(record.diagnoses.iter().map(|d| d.cause).collect::<Vec<_>>(), [Cause::NoTurn]);
+    for agent in sides(&record) {
+        assert_eq!(agent.candidate_pairs.len(), 4);
+        for pair in &agent.candidate_pairs {
+            assert_eq!((pair.requests_sent, pair.responses_received, pair.requests_received), (51, 0, 0));
+            assert_eq!(pair.state, CheckState::Failed, "as many as the agent sends on one pair");
+        }
+    }
+    let mut trace = Trace::of(&events[..1]).unwrap().1;
+    for event in &events[1..] {
+        if let Happened::Exhausted { because } = &event.what {
+            assert_eq!(trace.exhausted(event.t_us).as_ref(), Some(because));
+            return;
+        }
+        trace.push(event);
+        assert_eq!(trace.exhausted(event.t_us), None, "too early, at event {}", event.seq);
+    }
+    panic!("the trial was not ended by proof");
+}
+
+#[test]
+fn a_side_without_udp_is_relayed_over_tcp() {
+    let record = TrialRecord::of(&events("udp-blocked-turn-tcp")).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::Relayed, Verdict::Met));
+    assert!(record.relay.after_ms.unwrap() < record.times.connect_ms.unwrap());
+    let [alice, bob] = sides(&record);
+    let [allocation] = alice.turn.as_slice() else { panic!("{:?}", alice.turn) };
+    assert_eq!((allocation.transport, allocation.state), (Transport::Tcp, TurnState::Allocated));
+    assert_eq!(allocation.errors, [401], "the challenge");
+    let pair = alice.candidate_pairs.iter().find(|pair| pair.selected).unwrap();
+    assert_eq!((Some(pair.local), pair.local_candidate_type), (allocation.relayed, Some(CandidateType::Relayed)));
+    assert_eq!(pair.relay.unwrap().transport, Transport::Tcp);
+    assert_eq!(pair.remote_candidate_type, CandidateType::PeerReflexive);
+    assert!(alice.stun.iter().all(|stun| stun.mapped.is_none()), "UDP is blocked");
+    assert!(bob.stun.iter().any(|stun| stun.mapped.is_some()));
+    // Bob's way there is one of his own candidates, straight to the relay.
+    let pair = bob.candidate_pairs.iter().find(|pair| pair.selected).unwrap();
+    assert_eq!((pair.relay, pair.remote_candidate_type), (None, CandidateType::Relayed));
+}
+
+#[test]
+fn every_prefix_of_a_real_trial_has_a_record() {
+    let events = events("port-restricted-cone");
+    let whole = TrialRecord::of(&events).unwrap();
+    for n in 1..events.len() {
+        let part = TrialRecord::of(&events[..n]).unwrap();
+        assert!(
+            part.outcome == whole.outcome || part.verdict == Verdict::Inconclusive,
+            "after {n} events: {:?} {:?}",
+            part.outcome,
+            part.reasons
+        );
+    }
+}
