@@ -99,4 +99,7 @@ fn summary(page: &mut Page, record: &Record, look: &Look) {
     } else {
         page.headline(0, tone, &format!("{trials}: {verdicts}"), &format!("({outcomes})"));
     }
+    if s.met < s.trials && !look.verbose && !look.quiet {
+        page.wrapped(0, Tone::Dim, "-v shows every candidate, every server's answer and every connectivity check");
+    }
 }

@@ -7,6 +7,7 @@ use super::words;
 use crate::plan::{AgentProgram, Gathering};
 use crate::record::trial::NatRecord;
 use crate::record::{AgentRecord, TrialRecord};
+use crate::verdict::Verdict;
 
 /// Where texts of labelled lines begin.
 const BEGIN: usize = 12;
@@ -23,6 +24,11 @@ pub fn show(page: &mut Page, trial: &TrialRecord) {
     page.labelled_parts(4, "predicted", BEGIN, Tone::Plain, &[format!("{what}{racy}: {}", model.reasons.join("; "))]);
     if let Some(expected) = expectation(trial) {
         page.labelled_parts(4, "expected", BEGIN, Tone::Plain, &[expected]);
+    }
+    // Of the others the reasons stand above.
+    if trial.verdict == Verdict::Met && trial.diagnoses.is_empty() {
+        let reasons: Vec<&str> = trial.reasons.iter().map(|reason| reason.text.as_str()).collect();
+        page.labelled_parts(4, "why", BEGIN, Tone::Plain, &[reasons.join("; ")]);
     }
     let gathering = match trial.ice.gathering {
         Gathering::Trickle => "trickle",

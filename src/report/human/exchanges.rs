@@ -52,60 +52,56 @@ fn candidate_row(seen: &CandidateRecord) -> Vec<Cell> {
     ]
 }
 
-/// What STUN and TURN servers answered, one line per exchange.
+/// Where texts of labelled lines begin.
+const BEGIN: usize = 12;
+
+/// What STUN and TURN servers answered.
 pub fn servers(page: &mut Page, agent: &AgentRecord) {
-    let errors = agent.candidate_errors.iter().map(|e| {
-        let at = e.ms.map(|ms| format!(", after {}", words::duration(ms))).unwrap_or_default();
-        format!("reported {} for {}: {}{at}", e.error_code, e.url, e.error_text)
-    });
-    let lines: Vec<String> =
-        agent.stun.iter().map(stun).chain(agent.turn.iter().flat_map(turn)).chain(errors).collect();
-    if lines.is_empty() {
-        return;
-    }
     page.blank();
-    for line in lines {
-        page.wrapped(6, Tone::Plain, &line);
+    for exchange in &agent.stun {
+        page.labelled_parts(6, "STUN", BEGIN, Tone::Plain, &[stun(exchange)]);
+    }
+    for allocation in &agent.turn {
+        page.labelled_parts(6, "TURN", BEGIN, Tone::Plain, &turn(allocation));
+    }
+    for e in &agent.candidate_errors {
+        let at = e.ms.map(|ms| format!(", after {}", words::duration(ms))).unwrap_or_default();
+        let text = format!("reported by the agent: {} {} {}{at}", e.url, e.error_code, e.error_text);
+        page.labelled_parts(6, "error", BEGIN, Tone::Doubt, &[text]);
     }
 }
 
 fn stun(exchange: &StunRecord) -> String {
     let StunRecord { server, transport, local, requests, .. } = exchange;
-    let asked = format!("STUN {server}/{transport} from {local}");
     let answer = match (exchange.mapped, exchange.took_ms) {
         (Some(mapped), Some(ms)) => format!("mapped address {mapped}, after {}", words::duration(ms)),
         (Some(mapped), None) => format!("mapped address {mapped}"),
         (None, _) if !exchange.errors.is_empty() => format!("refused with {}", codes(&exchange.errors)),
         (None, _) => format!("no answer to {}", words::count(*requests as usize, "request")),
     };
-    format!("{asked}: {answer}")
+    format!("{server}/{transport} from {local}: {answer}")
 }
 
 fn turn(allocation: &TurnRecord) -> Vec<String> {
     let TurnRecord { server, transport, client, requests, .. } = allocation;
-    let asked = format!("TURN {server}/{transport} from {client}");
     let answer = match (allocation.state, allocation.relayed) {
         (TurnState::Allocated, relayed) => {
             let relayed = relayed.map(|r| format!(" {r}")).unwrap_or_default();
-            let at = allocation.allocated_ms.map(|ms| format!(", after {}", words::duration(ms))).unwrap_or_default();
-            format!("relayed transport address{relayed}{at}")
+            let at = allocation.allocated_ms.map(|ms| format!(", {} after the offer", words::duration(ms)));
+            format!("relayed transport address{relayed}{}", at.unwrap_or_default())
         }
         (TurnState::Refused, _) => format!("allocation refused with {}", codes(&allocation.errors)),
         (TurnState::Unanswered, _) => format!("no answer to {}", words::count(*requests as usize, "request")),
     };
-    let mut lines = vec![format!("{asked}: {answer}")];
+    let mut parts = vec![format!("{server}/{transport} from {client}: {answer}")];
     let further = |what: &str, peers: &[std::net::SocketAddr]| {
-        (!peers.is_empty()).then(|| format!("TURN {server}: {what} {}", words::endpoints(peers)))
+        (!peers.is_empty()).then(|| format!("{what} {}", words::endpoints(peers)))
     };
-    lines.extend(further("permission for", &allocation.permitted));
-    lines.extend(further("channel to", &allocation.channels));
-    lines.extend(
-        allocation
-            .refused
-            .iter()
-            .map(|(peer, code)| format!("TURN {server}: permission for {peer} refused with {code}")),
-    );
-    lines
+    parts.extend(further("permissions for", &allocation.permitted));
+    parts.extend(further("channels to", &allocation.channels));
+    let refused = allocation.refused.iter();
+    parts.extend(refused.map(|(peer, code)| format!("permission for {peer} refused with {code}")));
+    parts
 }
 
 fn codes(codes: &[u16]) -> String {
@@ -128,7 +124,7 @@ pub fn checks(page: &mut Page, agent: &AgentRecord) {
         return page.wrapped(6, Tone::Doubt, "no connectivity checks");
     }
     let mut table = Table::new([
-        Column::text(&["pair"]),
+        Column::text(&["pair (from its base)"]),
         Column::text(&["state"]),
         Column::number(&["requests", "sent"]).fold(7, "requests sent"),
         Column::number(&["sent", "again"]).fold(3, "sent again"),
@@ -140,13 +136,24 @@ pub fn checks(page: &mut Page, agent: &AgentRecord) {
         Column::text(&["errors"]).fold(2, "errors"),
         Column::text(&["way"]).fold(1, ""),
     ]);
-    for pair in &agent.candidate_pairs {
-        table.row(pair_row(pair));
+    // The way to one relay stands above.
+    let relays = agent.turn.iter().filter(|turn| turn.relayed.is_some()).count();
+    let mut pairs: Vec<&PairRecord> = agent.candidate_pairs.iter().collect();
+    // What worked first; otherwise in the order of the wire.
+    pairs.sort_by_key(|pair| match pair.state {
+        _ if pair.selected => 0,
+        _ if pair.nominated => 1,
+        CheckState::Succeeded => 2,
+        CheckState::Waiting | CheckState::InProgress => 3,
+        CheckState::Failed => 4,
+    });
+    for pair in pairs {
+        table.row(pair_row(pair, relays));
     }
     page.table(6, &table.without_empty_columns());
 }
 
-fn pair_row(pair: &PairRecord) -> Vec<Cell> {
+fn pair_row(pair: &PairRecord, relays: usize) -> Vec<Cell> {
     let local = match pair.local_candidate_type {
         Some(kind) => format!("{kind} {}", pair.local),
         None => pair.local.to_string(),
@@ -172,27 +179,27 @@ fn pair_row(pair: &PairRecord) -> Vec<Cell> {
     if pair.non_symmetric_responses > 0 {
         errors.push(format!("{} from elsewhere", words::count(pair.non_symmetric_responses as usize, "answer")));
     }
-    let number = |n: u32| if n == 0 { Cell::none() } else { Cell::of(n.to_string()) };
     let or_none = |cell: Cell| if cell == Cell::default() { Cell::none() } else { cell };
     vec![
         Cell::parts([local, format!("→ {} {}", pair.remote_candidate_type, pair.remote)]),
         Cell::of(pair.state.to_string()).tone(tone),
-        Cell::of(pair.requests_sent.to_string()),
-        number(pair.retransmissions_sent),
-        Cell::of(pair.responses_received.to_string()),
-        Cell::of(pair.requests_received.to_string()),
-        Cell::of(pair.responses_sent.to_string()),
+        Cell::count(pair.requests_sent),
+        if pair.retransmissions_sent == 0 { Cell::none() } else { Cell::count(pair.retransmissions_sent) },
+        Cell::count(pair.responses_received),
+        Cell::count(pair.requests_received),
+        Cell::count(pair.responses_sent),
         Cell::maybe(pair.current_round_trip_time.map(|seconds| words::duration(seconds * 1000.0))),
         or_none(Cell::parts([nominated.as_str(), selected])),
         or_none(Cell::parts(&errors)),
-        Cell::maybe(way(pair)),
+        Cell::maybe(way(pair, relays)),
     ]
 }
 
 /// What stands between both ends: the own relay, or the address that the other side sees.
-fn way(pair: &PairRecord) -> Option<String> {
+fn way(pair: &PairRecord, relays: usize) -> Option<String> {
     if let Some(relay) = &pair.relay {
-        return Some(format!("through {}/{} from {}", relay.server, relay.transport, relay.client));
+        let way = || format!("through {}/{} from {}", relay.server, relay.transport, relay.client);
+        return (relays > 1).then(way);
     }
     pair.mapped.filter(|mapped| *mapped != pair.local).map(|mapped| format!("seen as {mapped}"))
 }

@@ -56,14 +56,19 @@ fn trials_alike(page: &mut Page, group: &[&TrialRecord], look: &Look) {
     let what = if first.outcome == Outcome::NoPath { format!("{verdict}, no path:") } else { format!("{verdict}:") };
     page.headline(2, tone, &what, &list(&ids));
     if first.verdict != Verdict::Met || look.verbose {
-        reasons(page, "why", &first.reasons, look);
+        // What a cause says again, and more of, is not said twice.
+        let again = |reason: &&Reason| first.diagnoses.iter().any(|d| d.text.starts_with(&reason.text));
+        let said = first.reasons.iter().filter(|reason| !again(reason)).map(|r| with_events(&r.text, &r.events, look));
+        page.labelled(4, "why", Tone::Plain, &said.collect::<Vec<_>>().join("; "));
     }
     for diagnosis in &first.diagnoses {
         explain(page, diagnosis, look);
     }
     if first.verdict != Verdict::Met {
         let shown = if look.verbose { first.notes.len() } else { NOTES };
-        reasons(page, "note", first.notes.get(..shown).unwrap_or(&first.notes), look);
+        for note in first.notes.iter().take(shown) {
+            page.labelled(4, "note", Tone::Plain, &with_events(&note.text, &note.events, look));
+        }
         if let Some(more) = first.notes.len().checked_sub(shown).filter(|more| *more > 0) {
             page.labelled(
                 4,
@@ -84,29 +89,21 @@ fn list(names: &[&str]) -> String {
     }
 }
 
-fn reasons(page: &mut Page, label: &str, reasons: &[Reason], look: &Look) {
-    let mut label = label;
-    for reason in reasons {
-        page.labelled(4, label, Tone::Plain, &format!("{}{}", reason.text, events(&reason.events, look)));
-        label = "";
-    }
-}
-
 fn explain(page: &mut Page, diagnosis: &Diagnosis, look: &Look) {
-    page.labelled(4, "cause", Tone::Plain, &format!("{}{}", diagnosis.text, events(&diagnosis.events, look)));
+    page.labelled(4, "cause", Tone::Plain, &with_events(&diagnosis.text, &diagnosis.events, look));
     page.labelled(4, "remedy", Tone::Strong, &diagnosis.remedy);
 }
 
-/// Numbers of events, for those who want to see them in the stored ones.
-fn events(numbers: &[u64], look: &Look) -> String {
+/// A text and the numbers of the events that show it, for those who want to see them in the stored ones.
+fn with_events(text: &str, numbers: &[u64], look: &Look) -> String {
     const MOST: usize = 6;
     if !look.verbose || numbers.is_empty() {
-        return String::new();
+        return text.to_owned();
     }
     let shown: Vec<String> = numbers.iter().take(MOST).map(u64::to_string).collect();
     let word = if numbers.len() == 1 { "event" } else { "events" };
     let more = if numbers.len() > MOST { ", …" } else { "" };
-    format!(" [{word} {}{more}]", shown.join(", "))
+    format!("{text} [{word} {}{more}]", shown.join(", "))
 }
 
 /// Findings about who offers, each once with how often it was found.

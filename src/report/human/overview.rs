@@ -11,8 +11,11 @@ use crate::record::trial::NatRecord;
 use crate::report::Look;
 use crate::verdict::{Outcome, Verdict};
 
-/// Rows of one offer direction and one verdict that are shown of many repeats.
-const ROWS: usize = 3;
+/// So many trials of a scenario are shown one by one. Of more, which are repeats, the first of each offer direction and
+/// outcome stands for those that are met, and some for those that are not.
+const ALL: usize = 4;
+/// Rows that stand for trials that are not met.
+const UNMET: usize = 3;
 
 /// Heading, gateways and table.
 pub fn show(page: &mut Page, trials: &[&TrialRecord], look: &Look) {
@@ -35,7 +38,8 @@ fn gateways(page: &mut Page, trials: &[&TrialRecord]) {
     let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
     for nat in trials.first().map(|t| t.nats.as_slice()).unwrap_or_default() {
         let name = nat.classic_name.as_deref().or(nat.preset.as_deref());
-        let mut said = vec![words::behaviour(name, &nat.declared)];
+        let behind = behind(&nat.name, trials).map(|outer| format!(" behind {outer}")).unwrap_or_default();
+        let mut said = vec![format!("{}{behind}", words::behaviour(name, &nat.declared))];
         said.extend(measured(&nat.name, trials));
         match lines.iter_mut().find(|(_, same)| *same == said) {
             Some((names, _)) => names.push(&nat.name),
@@ -47,6 +51,13 @@ fn gateways(page: &mut Page, trials: &[&TrialRecord]) {
     for (name, (_, said)) in names.iter().zip(&lines) {
         page.labelled_parts(2, name, begin, Tone::Plain, &[said.join(", ")]);
     }
+}
+
+/// The next gateway on the way to the Internet.
+fn behind<'a>(nat: &str, trials: &[&'a TrialRecord]) -> Option<&'a str> {
+    let chains = trials.iter().flat_map(|trial| &trial.agents).map(|agent| &agent.behind);
+    let next = |chain: &'a Vec<String>| Some(chain.get(chain.iter().position(|name| name == nat)? + 1)?.as_str());
+    chains.filter_map(next).next()
 }
 
 /// What the probes found in every trial, each statement once.
@@ -68,11 +79,7 @@ fn measured(nat: &str, trials: &[&TrialRecord]) -> Vec<String> {
 
 fn measurement(nat: &NatRecord) -> String {
     let Some(m) = &nat.measurement else { return "not measured".to_owned() };
-    let through = if m.declared == nat.declared {
-        String::new()
-    } else {
-        format!(" with what is in front of it as {}", m.declared)
-    };
+    let through = if m.declared == nat.declared { String::new() } else { format!(" as {} from inside", m.declared) };
     if m.differences.is_empty() {
         return format!("measured{through}");
     }
@@ -86,7 +93,8 @@ fn chosen<'a>(trials: &[&'a TrialRecord], look: &Look) -> Vec<&'a TrialRecord> {
     let mut shown = Vec::new();
     for trial in trials {
         let like = (trial.offerer.as_str(), trial.verdict, trial.outcome);
-        if look.verbose || seen.iter().filter(|s| **s == like).count() < ROWS {
+        let rows = if trial.verdict == Verdict::Met { 1 } else { UNMET };
+        if look.verbose || trials.len() <= ALL || seen.iter().filter(|s| **s == like).count() < rows {
             shown.push(*trial);
         }
         seen.push(like);
@@ -98,12 +106,14 @@ fn chosen<'a>(trials: &[&'a TrialRecord], look: &Look) -> Vec<&'a TrialRecord> {
 fn table(trials: &[&TrialRecord]) -> Table {
     let mut table = Table::new([
         Column::text(&["offer"]),
-        Column::text(&["predicted"]).fold(3, "predicted"),
+        Column::text(&["predicted"]).fold(4, "predicted"),
+        Column::text(&["expected"]).fold(7, "expected"),
         Column::text(&["outcome"]),
-        Column::text(&["selected pair"]).fold(7, "selected pair"),
-        Column::number(&["gather"]).fold(4, "gather"),
-        Column::number(&["first", "success"]).fold(5, "first success"),
-        Column::number(&["connect"]).fold(6, "connect"),
+        Column::text(&["selected pair"]).fold(9, "selected pair"),
+        Column::number(&["gather"]).fold(5, "gather"),
+        Column::number(&["first", "success"]).fold(6, "first success"),
+        Column::number(&["connect"]).fold(8, "connect"),
+        Column::number(&["given", "up"]).fold(3, "given up after"),
         Column::number(&["checks", "answered"]).fold(2, "checks answered"),
         Column::text(&["relay"]).fold(1, "relay"),
         Column::text(&["verdict"]),
@@ -111,7 +121,7 @@ fn table(trials: &[&TrialRecord]) -> Table {
     for trial in trials {
         table.row(row(trial));
     }
-    table
+    table.without_empty_columns()
 }
 
 fn row(trial: &TrialRecord) -> Vec<Cell> {
@@ -125,31 +135,34 @@ fn row(trial: &TrialRecord) -> Vec<Cell> {
     vec![
         Cell::parts(words::direction(trial)),
         predicted(trial),
+        expected(trial),
         outcome,
         selected_pair(trial),
         time(times.gather_ms),
         time(times.first_success_ms),
         time(times.connect_ms),
+        time(times.given_up_ms),
         checks(trial),
         Cell::parts(words::relay(&trial.relay)),
         Cell::of(verdict).tone(tone),
     ]
 }
 
-/// What the model says; and what the scenario expects, where it expects something else.
+/// What the model says.
 fn predicted(trial: &TrialRecord) -> Cell {
-    let prediction = &trial.prediction;
-    let mut parts =
-        if prediction.is_unpredicted() { vec!["no rule".to_owned()] } else { words::outcomes(&prediction.outcomes) };
-    let expected = trial.expectation.as_ref().map(|e| e.outcome.as_slice()).unwrap_or_default();
-    if !expected.is_empty() && expected != prediction.outcomes {
-        if let Some(last) = parts.last_mut() {
-            last.push(';');
-        }
-        parts.push("expected".to_owned());
-        parts.extend(words::outcomes(expected));
+    match &trial.prediction {
+        prediction if prediction.is_unpredicted() => Cell::of("no rule"),
+        prediction => Cell::parts(words::outcomes(&prediction.outcomes)),
     }
-    Cell::parts(parts)
+}
+
+/// What the scenario states, where that is something else than what the model says.
+fn expected(trial: &TrialRecord) -> Cell {
+    let stated = trial.expectation.as_ref().map(|e| e.outcome.as_slice()).unwrap_or_default();
+    if stated.is_empty() || stated == trial.prediction.outcomes {
+        return Cell::none();
+    }
+    Cell::parts(words::outcomes(stated))
 }
 
 /// As the offerer sees it; where only the answerer says something, as the answerer sees it.

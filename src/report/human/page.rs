@@ -6,6 +6,8 @@ use super::text::{plain, width, wrap, wrap_parts};
 
 /// Where the text of labelled lines begins, after their indentation.
 const LABEL: usize = 9;
+/// How far the further lines of a headline stand to the right of its first one.
+const HANGING: usize = 2;
 
 /// A report that is being written.
 #[derive(Debug)]
@@ -48,15 +50,18 @@ impl Page {
         }
     }
 
-    /// A text in a tone, and after it another one as it is; on lines of their own where they do not fit on one.
+    /// A text that begins in a tone; further lines stand a little to the right.
     pub fn headline(&mut self, indent: usize, tone: Tone, head: &str, rest: &str) {
-        let (head, rest) = (plain(head), plain(rest));
-        if indent + width(&head) + 1 + width(&rest) <= self.columns {
-            let text = format!("{} {rest}", self.paint.tone(tone, &head));
-            return self.line(indent, &text);
+        let head = plain(head);
+        let lines = wrap(&format!("{head} {}", plain(rest)), self.columns.saturating_sub(indent + HANGING));
+        for (i, line) in lines.iter().enumerate() {
+            match line.strip_prefix(&head) {
+                Some(rest) if i == 0 => self.line(indent, &format!("{}{rest}", self.paint.tone(tone, &head))),
+                // The head alone fills more than a line.
+                _ if i == 0 => self.line(indent, line),
+                _ => self.line(indent + HANGING, line),
+            }
         }
-        self.wrapped(indent, tone, &head);
-        self.wrapped(indent + 2, Tone::Plain, &rest);
     }
 
     /// A label, and a text beside it whose further lines stand below its first one.

@@ -1,5 +1,5 @@
-//! Tables that fit: first every cell on one line, then some on two, then columns one after the other fold into a line of
-//! text below their row. Nothing is cut, and no word is broken.
+//! Tables that fit: first every cell on one line, then some on several, then columns one after the other fold into a line
+//! of text below their row. Nothing is cut, and no word is broken.
 
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
@@ -46,6 +46,8 @@ impl Column {
 pub struct Cell {
     parts: Vec<String>,
     tone: Tone,
+    /// Not worth a word where there is no column for it.
+    idle: bool,
 }
 
 impl Cell {
@@ -57,12 +59,17 @@ impl Cell {
     /// A cell of several parts.
     pub fn parts<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Cell {
         let parts = parts.into_iter().map(|part| plain(part.as_ref())).filter(|part| !part.is_empty());
-        Cell { parts: parts.collect(), tone: Tone::Plain }
+        Cell { parts: parts.collect(), ..Cell::default() }
     }
 
     /// There is no value.
     pub fn none() -> Cell {
-        Cell { tone: Tone::Dim, ..Cell::of("–") }
+        Cell { tone: Tone::Dim, idle: true, ..Cell::of("–") }
+    }
+
+    /// A count, which is only worth a column when it is nothing.
+    pub fn count(n: u32) -> Cell {
+        Cell { idle: n == 0, ..Cell::of(n.to_string()) }
     }
 
     /// The value, or none.
@@ -117,39 +124,30 @@ impl Table {
     pub fn lines(&self, columns: usize, paint: Paint) -> Vec<String> {
         let layout = self.layout(columns);
         let mut builder = Builder::default();
-        let heading = |i: &usize| {
-            let column = self.columns.get(*i).map_or(&[][..], |c| c.heading);
-            let lines = if layout.stacked { column.to_vec() } else { vec![] };
-            let lines =
-                if lines.is_empty() { vec![column.join(" ")] } else { lines.into_iter().map(str::to_owned).collect() };
-            painted(&lines, Tone::Dim, paint)
-        };
-        builder.push_record(layout.shown.iter().map(heading));
+        let headings: Vec<Vec<String>> = layout.shown.iter().map(|shown| self.heading(shown)).collect();
+        builder.push_record(headings.iter().map(|lines| painted(lines, Tone::Dim, paint)));
         for row in &self.rows {
-            let cells = layout.shown.iter().filter_map(|i| row.get(*i));
-            builder.push_record(cells.map(|cell| painted(&cell.lines(layout.stacked), cell.tone, paint)));
+            let cells = layout.shown.iter().filter_map(|shown| Some((row.get(shown.index)?, shown.stacked)));
+            builder.push_record(cells.map(|(cell, stacked)| painted(&cell.lines(stacked), cell.tone, paint)));
         }
         let mut table = builder.build();
         table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
-        for (position, i) in layout.shown.iter().enumerate() {
-            if self.columns.get(*i).is_some_and(|c| c.right) {
+        for (position, shown) in layout.shown.iter().enumerate() {
+            if self.columns.get(shown.index).is_some_and(|c| c.right) {
                 table.modify(Columns::one(position), Alignment::right());
             }
         }
         let text = table.to_string();
         let mut drawn = text.lines().map(|line| line.trim_end().to_owned());
         let mut lines: Vec<String> = Vec::new();
-        let height = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(1).max(1);
-        let headings = layout.shown.iter().filter_map(|i| self.columns.get(*i));
-        let heading_height = height(&mut headings.map(|c| if layout.stacked { c.heading.len() } else { 1 }));
-        lines.extend(drawn.by_ref().take(heading_height));
+        let height = headings.iter().map(Vec::len).max().unwrap_or(1);
+        lines.extend(drawn.by_ref().take(height));
         lines.push(paint.tone(Tone::Dim, &"─".repeat(self.width(&layout).min(columns))));
         for row in &self.rows {
-            let cells = layout.shown.iter().filter_map(|i| row.get(*i));
-            let row_height = height(&mut cells.map(|cell| cell.lines(layout.stacked).len()));
-            lines.extend(drawn.by_ref().take(row_height));
-            let folded = self.folded(row, &layout);
-            let folded = wrap_parts(&folded, columns.saturating_sub(GAP));
+            let cells = layout.shown.iter().filter_map(|shown| Some(row.get(shown.index)?.lines(shown.stacked).len()));
+            let height = cells.max().unwrap_or(1).max(1);
+            lines.extend(drawn.by_ref().take(height));
+            let folded = wrap_parts(&self.folded(row, &layout), columns.saturating_sub(GAP));
             lines.extend(folded.iter().map(|line| paint.tone(Tone::Dim, &format!("{:GAP$}{line}", ""))));
         }
         lines
@@ -157,44 +155,60 @@ impl Table {
 
     /// Values of a row that have no column, each after its label.
     fn folded(&self, row: &[Cell], layout: &Layout) -> Vec<String> {
-        let hidden = self.columns.iter().zip(row).enumerate().filter(|(i, _)| !layout.shown.contains(i));
-        let said = hidden.filter(|(_, (_, cell))| !cell.parts.is_empty() && **cell != Cell::none());
-        said.map(|(_, (column, cell))| format!("{} {}", column.label, cell.parts.join(" ")).trim().to_owned()).collect()
+        let shown = |i: usize| layout.shown.iter().any(|shown| shown.index == i);
+        let hidden = self.columns.iter().zip(row).enumerate().filter(|(i, _)| !shown(*i)).map(|(_, both)| both);
+        let said = hidden.filter(|(_, cell)| !cell.parts.is_empty() && !cell.idle);
+        said.map(|(column, cell)| format!("{} {}", column.label, cell.parts.join(" ")).trim().to_owned()).collect()
     }
 
+    /// Columns fold until the rest fits with every cell as narrow as it can be; then, from left to right, cells go back to
+    /// one line while there is room.
     fn layout(&self, columns: usize) -> Layout {
-        let mut layout = Layout { stacked: false, shown: (0..self.columns.len()).collect() };
-        if self.width(&layout) > columns {
-            layout.stacked = true;
+        let shown = (0..self.columns.len()).map(|index| Shown { index, stacked: true }).collect();
+        let mut layout = Layout { shown };
+        let order = |shown: &Shown| self.columns.get(shown.index).and_then(|c| c.fold);
+        while self.width(&layout) > columns
+            && let Some(next) = layout.shown.iter().filter_map(order).min()
+        {
+            layout.shown.retain(|shown| order(shown) != Some(next));
         }
-        while self.width(&layout) > columns {
-            let order = |i: &usize| self.columns.get(*i).and_then(|c| c.fold);
-            let next = layout.shown.iter().filter(|i| order(i).is_some()).min_by_key(|i| order(i)).copied();
-            let Some(next) = next else { break };
-            layout.shown.retain(|i| *i != next);
+        for i in 0..layout.shown.len() {
+            let set = |layout: &mut Layout, stacked| {
+                layout.shown.iter_mut().skip(i).take(1).for_each(|s| s.stacked = stacked)
+            };
+            set(&mut layout, false);
+            if self.width(&layout) > columns {
+                set(&mut layout, true);
+            }
         }
         layout
     }
 
+    fn heading(&self, shown: &Shown) -> Vec<String> {
+        let heading = self.columns.get(shown.index).map_or(&[][..], |c| c.heading);
+        if shown.stacked { heading.iter().map(|h| (*h).to_owned()).collect() } else { vec![heading.join(" ")] }
+    }
+
     fn width(&self, layout: &Layout) -> usize {
-        let column = |i: &usize| {
-            let heading = self.columns.get(*i).map_or(&[][..], |c| c.heading);
-            let heading =
-                if layout.stacked { heading.iter().map(|h| width(h)).max() } else { Some(width(&heading.join(" "))) };
-            let cells = self.rows.iter().filter_map(|row| row.get(*i)).flat_map(|cell| cell.lines(layout.stacked));
-            cells.map(|line| width(&line)).chain(heading).max().unwrap_or(0)
+        let column = |shown: &Shown| {
+            let cells = self.rows.iter().filter_map(|row| row.get(shown.index)).flat_map(|c| c.lines(shown.stacked));
+            cells.chain(self.heading(shown)).map(|line| width(&line)).max().unwrap_or(0)
         };
         let gaps = GAP * layout.shown.len().saturating_sub(1);
         layout.shown.iter().map(column).sum::<usize>() + gaps
     }
 }
 
-/// How a table is drawn.
+/// How a table is drawn: the columns that are not folded.
 struct Layout {
+    shown: Vec<Shown>,
+}
+
+/// A column that is not folded.
+struct Shown {
+    index: usize,
     /// Parts of cells stand one below the other.
     stacked: bool,
-    /// Columns that are not folded.
-    shown: Vec<usize>,
 }
 
 fn painted(lines: &[String], tone: Tone, paint: Paint) -> String {
