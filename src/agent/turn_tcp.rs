@@ -25,12 +25,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
+use super::hold::{Gate, Hold};
 use framing::{Header, MAX_FRAME};
 
 /// How long a TCP connection may take: less than the 7.8 s after which the TURN client gives up by itself.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Messages waiting for the connection; more are dropped, as a full UDP socket would.
-const WAITING: usize = 256;
+pub(super) const WAITING: usize = 256;
 /// Requests remembered to recognise their repetitions; the client has one outstanding transaction.
 const REMEMBERED: usize = 32;
 
@@ -42,14 +43,14 @@ pub type OnFailure = Arc<dyn Fn(String) + Send + Sync>;
 ///
 /// # Errors
 /// The loopback socket cannot be made.
-pub async fn start(server: String, on_failure: OnFailure) -> io::Result<SocketAddr> {
+pub async fn start(server: String, hold: Hold, on_failure: OnFailure) -> io::Result<SocketAddr> {
     let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
     let endpoint = socket.local_addr()?;
-    tokio::spawn(serve(socket, server, on_failure));
+    tokio::spawn(serve(socket, server, hold, on_failure));
     Ok(endpoint)
 }
 
-async fn serve(socket: Arc<UdpSocket>, server: String, on_failure: OnFailure) {
+async fn serve(socket: Arc<UdpSocket>, server: String, hold: Hold, on_failure: OnFailure) {
     let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
     let mut buffer = vec![0; MAX_FRAME];
     loop {
@@ -66,7 +67,7 @@ async fn serve(socket: Arc<UdpSocket>, server: String, on_failure: OnFailure) {
         }
         let client = clients.entry(from).or_insert_with(|| {
             let (sender, messages) = mpsc::channel(WAITING);
-            let client = Client { socket: Arc::clone(&socket), address: from };
+            let client = Client { socket: Arc::clone(&socket), address: from, gate: hold.gate() };
             tokio::spawn(client.run(messages, server.clone(), Arc::clone(&on_failure)));
             sender
         });
@@ -78,10 +79,11 @@ async fn serve(socket: Arc<UdpSocket>, server: String, on_failure: OnFailure) {
 struct Client {
     socket: Arc<UdpSocket>,
     address: SocketAddr,
+    gate: Gate,
 }
 
 impl Client {
-    async fn run(self, mut messages: mpsc::Receiver<Vec<u8>>, server: String, on_failure: OnFailure) {
+    async fn run(mut self, mut messages: mpsc::Receiver<Vec<u8>>, server: String, on_failure: OnFailure) {
         let reason = match connect(&server).await {
             Ok(stream) => self.relay(stream, &mut messages).await,
             Err(e) => e,
@@ -96,18 +98,19 @@ impl Client {
     }
 
     /// Carries messages both ways until the connection ends; gives the reason.
-    async fn relay(&self, stream: TcpStream, messages: &mut mpsc::Receiver<Vec<u8>>) -> io::Error {
+    async fn relay(&mut self, stream: TcpStream, messages: &mut mpsc::Receiver<Vec<u8>>) -> io::Error {
         let _ = stream.set_nodelay(true); // checks are small and their timing is measured
         let (mut from_server, mut to_server) = stream.into_split();
+        let Client { socket, address, gate } = self;
         let inward = async {
             loop {
                 let frame = read_frame(&mut from_server).await?;
-                let _ = self.socket.send_to(&frame, self.address).await;
+                let _ = socket.send_to(&frame, *address).await;
             }
         };
         let outward = async {
             let mut sent = Repetitions::default();
-            while let Some(message) = messages.recv().await {
+            while let Some(message) = gate.next(messages).await {
                 if let Some(frame) = framing::frame(&message).filter(|_| sent.is_new(&message)) {
                     to_server.write_all(&frame).await?;
                 }
@@ -144,7 +147,7 @@ async fn read_frame(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<
 }
 
 /// The error response to a STUN request of the types `which`; `None` for anything else.
-fn refuse(message: &[u8], which: impl Fn(MessageType) -> bool, code: u16, reason: &str) -> Option<Vec<u8>> {
+pub(super) fn refuse(message: &[u8], which: impl Fn(MessageType) -> bool, code: u16, reason: &str) -> Option<Vec<u8>> {
     if !stun::message::is_message(message) {
         return None;
     }

@@ -10,6 +10,7 @@ use webrtc_ice::state::ConnectionState;
 
 use super::input::refusal;
 use super::output::Output;
+use crate::agent::hold::Hold;
 use crate::ice::{self, CandidateType, IceRole};
 use crate::net::Transport;
 use crate::protocol::{AgentEvent, GatheringState, IceState, Pair, PairEnd, Refusal};
@@ -18,7 +19,7 @@ use crate::protocol::{AgentEvent, GatheringState, IceState, Pair, PairEnd, Refus
 pub(super) type Shared = Arc<dyn Candidate + Send + Sync>;
 
 /// Lets the library's callbacks become events; the watch turns true when it says that it is closed.
-pub(super) fn report(agent: &Agent, ice_role: IceRole, output: &Output) -> watch::Receiver<bool> {
+pub(super) fn report(agent: &Agent, ice_role: IceRole, hold: Hold, output: &Output) -> watch::Receiver<bool> {
     let (closing, closed) = watch::channel(false);
     let out = output.clone();
     agent.on_connection_state_change(Box::new(move |state| {
@@ -38,6 +39,9 @@ pub(super) fn report(agent: &Agent, ice_role: IceRole, output: &Output) -> watch
             }
         };
         out.event(&AgentEvent::Candidate { candidate: line, sdp_mid: Some("0".to_owned()), sdp_mline_index: Some(0) });
+        if candidate.is_some_and(|c| c.candidate_type() == webrtc_ice::candidate::CandidateType::Relay) {
+            hold.candidate_is_out();
+        }
         Box::pin(async {})
     }));
     let out = output.clone();

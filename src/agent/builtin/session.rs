@@ -12,12 +12,13 @@ use webrtc_ice::agent::Agent;
 use webrtc_ice::url::{ProtoType, Url};
 use webrtc_util::Conn;
 
-use super::configure::{self, Settings};
+use super::configure::{self, Settings, Shim};
 use super::gather_log::{GatherLog, Named};
 use super::input::{Request, refusal};
 use super::library::{self, Shared};
 use super::output::{Output, accepted};
-use crate::agent::{sdp, turn_tcp};
+use crate::agent::hold::Hold;
+use crate::agent::{sdp, turn_tcp, turn_udp};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
 use crate::protocol::{
     AgentEvent, CommandBody, Configure, GatheringState, Hello, Refusal, Reply, SdpType, Stats, VERSION,
@@ -100,10 +101,11 @@ impl Session {
         raw: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<Reply, Refusal> {
         let settings = configure::settings(asked, raw)?;
-        let urls = self.place_shims(&settings).await?;
+        let hold = Hold::new(Duration::from_millis(settings.timers.relay_hold_ms));
+        let urls = self.place_shims(&settings, &hold).await?;
         let config = configure::library_config(&settings, urls);
         let agent = Agent::new(config).await.map_err(failed)?;
-        let closed = library::report(&agent, settings.ice_role, &self.output);
+        let closed = library::report(&agent, settings.ice_role, hold, &self.output);
         let reply = Reply {
             ignored: settings.ignored.clone(),
             checks_per_pair: Some(settings.timers.checks_per_pair()),
@@ -124,30 +126,39 @@ impl Session {
         Ok(reply)
     }
 
-    /// The servers' URLs for the library, with a shim in the place of each TURN server to be reached over TCP.
-    async fn place_shims(&self, settings: &Settings) -> Result<Vec<Url>, Refusal> {
+    /// The servers' URLs for the library, with shims in the place of TURN servers that need one.
+    async fn place_shims(&self, settings: &Settings, hold: &Hold) -> Result<Vec<Url>, Refusal> {
         let relays = matches!(settings.policy, CandidatePolicy::All | CandidatePolicy::Relay);
         let mut named = Vec::new();
         for server in &settings.servers {
-            if !server.needs_shim() {
-                named.push(Named { given: server.given.clone(), url: server.url.clone(), shim: None });
-                continue;
+            let real = format!("{}:{}", server.url.host, server.url.port);
+            let no_socket = |e| refusal("failed", format!("no loopback socket for {}: {e}", server.given));
+            let given = || server.given.clone();
+            match server.shim(&settings.timers) {
+                Shim::None => {
+                    named.push(Named { given: given(), url: server.url.clone(), shim: None });
+                    continue;
+                }
+                Shim::Udp => {
+                    named.push(Named { given: given(), url: server.as_stun(), shim: None });
+                    if relays {
+                        let endpoint = turn_udp::start(real, hold.clone()).await.map_err(no_socket)?;
+                        named.push(Named { given: given(), url: at(&server.url, endpoint), shim: None });
+                    }
+                    continue;
+                }
+                // Over TCP there is nothing but relays to be had.
+                Shim::Tcp if !relays => continue,
+                Shim::Tcp => {}
             }
-            if !relays {
-                continue; // over TCP there is nothing but relays to be had
-            }
-            let (told, output, given) = (Arc::new(AtomicBool::new(false)), self.output.clone(), server.given.clone());
+            let (told, output, url) = (Arc::new(AtomicBool::new(false)), self.output.clone(), given());
             let telling = Arc::clone(&told);
             let on_failure = move |message: String| {
                 telling.store(true, Ordering::SeqCst);
-                output.event(&AgentEvent::CandidateError { url: given.clone(), code: 701, message });
+                output.event(&AgentEvent::CandidateError { url: url.clone(), code: 701, message });
             };
-            let endpoint = turn_tcp::start(format!("{}:{}", server.url.host, server.url.port), Arc::new(on_failure))
-                .await
-                .map_err(|e| refusal("failed", format!("no loopback socket for {}: {e}", server.given)))?;
-            let mut url = server.url.clone();
-            (url.host, url.port, url.proto) = (endpoint.ip().to_string(), endpoint.port(), ProtoType::Udp);
-            named.push(Named { given: server.given.clone(), url, shim: Some(told) });
+            let endpoint = turn_tcp::start(real, hold.clone(), Arc::new(on_failure)).await.map_err(no_socket)?;
+            named.push(Named { given: given(), url: at(&server.url, endpoint), shim: Some(told) });
         }
         let urls = named.iter().map(|server| server.url.clone()).collect();
         self.log.name_servers(named);
@@ -328,6 +339,11 @@ fn order(message: &str) -> Refusal {
 
 fn failed(error: webrtc_ice::Error) -> Refusal {
     refusal("failed", error.to_string())
+}
+
+/// The same TURN server at a shim's endpoint, which speaks UDP.
+fn at(url: &Url, endpoint: std::net::SocketAddr) -> Url {
+    Url { host: endpoint.ip().to_string(), port: endpoint.port(), proto: ProtoType::Udp, ..url.clone() }
 }
 
 #[cfg(test)]

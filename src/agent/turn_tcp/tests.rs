@@ -31,7 +31,9 @@ async fn receive(socket: &UdpSocket) -> Vec<u8> {
 /// A shim and the reasons it gave.
 async fn shim_for(server: String) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let (told, reasons) = mpsc::unbounded_channel();
-    let shim = start(server, Arc::new(move |reason| told.send(reason).unwrap())).await.unwrap();
+    let shim = start(server, Hold::new(std::time::Duration::ZERO), Arc::new(move |reason| told.send(reason).unwrap()))
+        .await
+        .unwrap();
     (shim, reasons)
 }
 
