@@ -19,5 +19,5 @@ fn main() {
     }
     let tests = doctor::tests().into_iter().chain(exec::tests());
     let tests: Vec<Trial> = tests.map(|t| t.with_ignored_flag(ignored.is_some())).collect();
-    libtest_mimic::run(&arguments, tests).exit();
+    user::finish(&libtest_mimic::run(&arguments, tests))
 }

@@ -24,5 +24,5 @@ fn main() {
         };
         Trial::test(format!("nothing_is_left_after_kill::{}", user.name()), body).with_ignored_flag(ignored.is_some())
     };
-    libtest_mimic::run(&arguments, user::users().into_iter().map(test).collect()).exit();
+    user::finish(&libtest_mimic::run(&arguments, user::users().into_iter().map(test).collect()))
 }

@@ -125,18 +125,14 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
     if let Err(e) = outer.end() {
         complain(&format!("the inner process did not end: {e}"), None);
     }
+    let trouble = trouble.or_else(|| store.and_then(|store| store.finish(&record).err()));
     if let Some(e) = &trouble {
         complain(&e.to_string(), Some(e.hint()));
     }
-    if let Some(store) = store
-        && trouble.is_none()
-        && let Err(e) = store.finish(&record)
-    {
-        complain(&e.to_string(), Some(e.hint()));
-    }
     let look = Look::of(stdout_colour(), terminal_width(), arguments.quiet, arguments.verbose);
-    if let Err(e) = report(&arguments.format.render(&record, &look)) {
-        complain(&format!("writing the report: {e}"), None);
+    let written = report(&arguments.format.render(&record, &look));
+    if let Err(e) = &written {
+        complain(&format!("failed to write the report: {e}"), None);
     }
     match ended {
         Err(bug) => {
@@ -148,7 +144,8 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
             Conclusion::Unmet => Exit::Unmet,
             Conclusion::Undecided => Exit::Undecided,
             Conclusion::Nothing => Exit::NothingSelected,
-            Conclusion::Met if trouble.is_some() => Exit::Undecided,
+            // All is met, but nobody can read it.
+            Conclusion::Met if trouble.is_some() || written.is_err() => Exit::Undecided,
             Conclusion::Met => Exit::Success,
         },
     }

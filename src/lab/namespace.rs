@@ -83,7 +83,20 @@ pub async fn create(directory: &Path, nodes: Vec<(String, Vec<Sysctl>)>) -> Resu
     let runtime = Handle::current();
     let thread = std::thread::Builder::new().name("namespaces".into()).spawn(move || {
         let _inside = runtime.enter();
-        nodes.into_iter().map(|(name, sysctls)| make(&persist, name, &sysctls)).collect()
+        let mut made = Vec::with_capacity(nodes.len());
+        for (name, sysctls) in nodes {
+            match make(&persist, name, &sysctls) {
+                Ok(namespace) => made.push(namespace),
+                Err(e) => {
+                    // Names are free again: a second attempt would otherwise fail for them, and hide the reason.
+                    for namespace in made {
+                        let _ = namespace.remove();
+                    }
+                    return Err(e);
+                }
+            }
+        }
+        Ok(made)
     });
     let failed = |why: String| NamespaceError { operation: "start the thread", node: "every".into(), why };
     let thread = thread.map_err(|e| failed(e.to_string()))?;
@@ -97,19 +110,31 @@ fn make(persist: &Persist, name: String, sysctls: &[Sysctl]) -> Result<Namespace
         move |why: String| NamespaceError { operation, node, why }
     };
     let net = NetNs::new_with_env(&name, persist.clone()).map_err(|e| error("make the namespace")(e.to_string()))?;
-    net.enter().map_err(|e| error("enter the namespace")(e.to_string()))?;
-    let socket = |e: nlink::Error| error("open a netlink socket")(e.to_string());
-    let namespace = Namespace {
-        name,
-        net,
-        route: Connection::<Route>::new().map_err(socket)?,
-        nft: Connection::<Nftables>::new().map_err(socket)?,
-        conntrack: Connection::<Netfilter>::new().map_err(socket)?,
-    };
-    for s in sysctls {
-        s.write().map_err(error("set a sysctl"))?;
+    match settle(&net, sysctls) {
+        Ok((route, nft, conntrack)) => Ok(Namespace { name, net, route, nft, conntrack }),
+        Err((operation, why)) => {
+            let _ = net.remove();
+            Err(error(operation)(why))
+        }
     }
-    Ok(namespace)
+}
+
+/// Sockets of a namespace for links, rules and connections.
+type Sockets = (Connection<Route>, Connection<Nftables>, Connection<Netfilter>);
+
+/// Enters a new namespace, opens its sockets and writes its settings; an error comes with what was attempted.
+fn settle(net: &NetNs<Persist>, sysctls: &[Sysctl]) -> Result<Sockets, (&'static str, String)> {
+    net.enter().map_err(|e| ("enter the namespace", e.to_string()))?;
+    let socket = |e: nlink::Error| ("open a netlink socket", e.to_string());
+    let sockets = (
+        Connection::<Route>::new().map_err(socket)?,
+        Connection::<Nftables>::new().map_err(socket)?,
+        Connection::<Netfilter>::new().map_err(socket)?,
+    );
+    for s in sysctls {
+        s.write().map_err(|why| ("set a sysctl", why))?;
+    }
+    Ok(sockets)
 }
 
 impl Namespace {

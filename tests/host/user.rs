@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
+use libtest_mimic::Conclusion;
 use tempfile::TempDir;
 
 /// `nobody`: nothing is writable to it.
@@ -55,25 +56,39 @@ impl User {
 
 /// A mount namespace of its own in which the whole tree stands once more, as the root of a chroot.
 fn chroot(user: &str, program: &Path) -> Command {
-    static ROOT: OnceLock<TempDir> = OnceLock::new();
-    let root = ROOT.get_or_init(|| open(tempfile::tempdir().expect("a temporary directory")));
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    let root = ROOT.get_or_init(lasting);
     let script = "mount --rbind / \"$0\" && user=$1 && shift && exec chroot --userspec=\"$user\" \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(root.path()).arg(user).arg(program);
+    command.args(["--mount", "sh", "-c", script]).arg(root).arg(user).arg(program);
     command
 }
 
 /// The program under test, where every user can run it.
 fn program() -> &'static Path {
-    static PROGRAM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = PROGRAM.get_or_init(|| {
-        let directory = open(tempfile::tempdir().expect("a temporary directory"));
-        let path = directory.path().join("natlab");
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let path = lasting().join("natlab");
         let built = env!("CARGO_BIN_EXE_natlab");
         fs::hard_link(built, &path).or_else(|_| fs::copy(built, &path).map(drop)).expect("a copy of natlab");
-        (directory, path)
-    });
+        path
+    })
+}
+
+/// Directories that last as long as the test program; statics are never dropped.
+static LASTING: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
+
+fn lasting() -> PathBuf {
+    let directory = open(tempfile::tempdir().expect("a temporary directory"));
+    let path = directory.path().to_owned();
+    LASTING.lock().expect("no test panics here").push(directory);
     path
+}
+
+/// Ends the test program, and leaves nothing behind.
+pub fn finish(conclusion: &Conclusion) -> ! {
+    LASTING.lock().expect("no test panics here").clear();
+    conclusion.exit()
 }
 
 /// Readable to every user.
