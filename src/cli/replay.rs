@@ -90,6 +90,10 @@ fn replay(directory: &Path) -> Result<Replayed, Problem> {
             notes.push(torn.clone());
             whole = false;
         }
+        if events.torn.is_some() && events.events.is_empty() {
+            notes.push(format!("{}: no event is whole, so the trial is left out", events.path.display()));
+            continue;
+        }
         let record = TrialRecord::of(&events.events).map_err(|e| Problem::meaning(&events.path, 1, &e.to_string()))?;
         if record.id != *id {
             let text = format!("the events are those of trial {}, not of {id} (number {index})", record.id);
@@ -104,7 +108,7 @@ fn replay(directory: &Path) -> Result<Replayed, Problem> {
         None => {
             let path = stored.path.display();
             notes.push(format!(
-                "{path} is empty, since the run was killed: the report shows the trials whose events are there"
+                "{path} is empty, since the run was killed or is not over: the report shows the trials whose events are there"
             ));
             Vec::new()
         }

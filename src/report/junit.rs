@@ -101,9 +101,8 @@ fn status(trial: &TrialRecord) -> TestCaseStatus {
         Verdict::Void | Verdict::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
         Verdict::Skipped => TestCaseStatus::skipped(),
     };
-    // The last reason is the one that the verdict rests on.
-    let reason = trial.reasons.last().map_or_else(String::new, |reason| format!(": {}", reason.text));
-    status.set_message(plain(&format!("{}{reason}", trial.verdict)));
+    let reasons: Vec<&str> = trial.reasons.iter().map(|reason| reason.text.as_str()).collect();
+    status.set_message(plain(&format!("{}: {}", trial.verdict, reasons.join("; "))));
     status.set_type(kind(trial));
     status.set_description(explanation(trial));
     status

@@ -125,7 +125,7 @@ pub fn checks(page: &mut Page, agent: &AgentRecord) {
     }
     let mut table = Table::new([
         Column::text(&["pair (from its base)"]),
-        Column::text(&["state"]),
+        Column::text(&["state"]).fold(10, ""),
         Column::number(&["requests", "sent"]).fold(7, "requests sent"),
         Column::number(&["sent", "again"]).fold(3, "sent again"),
         Column::number(&["responses", "received"]).fold(6, "responses received"),

@@ -83,8 +83,15 @@ fn measurement(nat: &NatRecord) -> String {
     if m.differences.is_empty() {
         return format!("measured{through}");
     }
-    let differs = if m.measured.contradicts(&m.declared) { "MEASURED OTHERWISE" } else { "not measured to the end" };
-    format!("{differs}{through}: {}", m.differences.join("; "))
+    if !m.measured.contradicts(&m.declared) {
+        return format!("not measured to the end{through}: {}", m.differences.join("; "));
+    }
+    let found = m.measured.mapping.zip(m.measured.filtering);
+    match found.filter(|found| *found != (m.declared.mapping, m.declared.filtering)) {
+        Some((mapping, filtering)) => format!("MEASURED OTHERWISE: {mapping}/{filtering}"),
+        // The names of both axes do not show the difference.
+        None => format!("MEASURED OTHERWISE{through}: {}", m.differences.join("; ")),
+    }
 }
 
 /// All trials; of many repeats with one verdict only the first ones, unless everything is asked for.
@@ -108,15 +115,15 @@ fn table(trials: &[&TrialRecord]) -> Table {
         Column::text(&["offer"]),
         Column::text(&["predicted"]).fold(4, "predicted"),
         Column::text(&["expected"]).fold(7, "expected"),
-        Column::text(&["outcome"]),
-        Column::text(&["selected pair"]).fold(9, "selected pair"),
+        Column::text(&["outcome"]).fold(10, "outcome"),
+        Column::text(&["selected pair", "of the offerer"]).fold(9, "selected pair"),
         Column::number(&["gather"]).fold(5, "gather"),
         Column::number(&["first", "success"]).fold(6, "first success"),
         Column::number(&["connect"]).fold(8, "connect"),
         Column::number(&["given", "up"]).fold(3, "given up after"),
         Column::number(&["checks", "answered"]).fold(2, "checks answered"),
         Column::text(&["relay"]).fold(1, "relay"),
-        Column::text(&["verdict"]),
+        Column::text(&["verdict"]).fold(11, ""),
     ]);
     for trial in trials {
         table.row(row(trial));

@@ -67,13 +67,13 @@ impl Page {
     /// A label, and a text beside it whose further lines stand below its first one.
     pub fn labelled(&mut self, indent: usize, label: &str, tone: Tone, text: &str) {
         let begin = LABEL.max(width(label) + 2);
-        self.beside(indent, label, begin, tone, &wrap(&plain(text), self.columns.saturating_sub(indent + begin)));
+        self.beside(indent, label, begin, tone, |columns| wrap(&plain(text), columns));
     }
 
-    /// Labels of one width, each with its parts.
+    /// The same with parts, which begin `begin` columns after the label does.
     pub fn labelled_parts(&mut self, indent: usize, label: &str, begin: usize, tone: Tone, parts: &[String]) {
         let parts: Vec<String> = parts.iter().map(|part| plain(part)).filter(|part| !part.is_empty()).collect();
-        self.beside(indent, label, begin, tone, &wrap_parts(&parts, self.columns.saturating_sub(indent + begin)));
+        self.beside(indent, label, begin, tone, |columns| wrap_parts(&parts, columns));
     }
 
     /// A table.
@@ -83,12 +83,28 @@ impl Page {
         }
     }
 
-    fn beside(&mut self, indent: usize, label: &str, begin: usize, tone: Tone, lines: &[String]) {
+    fn beside(
+        &mut self,
+        indent: usize,
+        label: &str,
+        begin: usize,
+        tone: Tone,
+        lines: impl FnOnce(usize) -> Vec<String>,
+    ) {
+        let room = self.columns.saturating_sub(indent);
+        if begin > room / 2 {
+            // Beside such a label there is no room for a text.
+            self.wrapped(indent, Tone::Dim, label);
+            for line in lines(room.saturating_sub(HANGING)) {
+                self.line(indent + HANGING, &self.paint.tone(tone, &line));
+            }
+            return;
+        }
         let label = plain(label);
         let mut head = self.paint.tone(Tone::Dim, &label);
         head.push_str(&" ".repeat(begin.saturating_sub(width(&label))));
-        for line in lines {
-            let text = format!("{head}{}", self.paint.tone(tone, line));
+        for line in lines(room.saturating_sub(begin)) {
+            let text = format!("{head}{}", self.paint.tone(tone, &line));
             self.line(indent, &text);
             head = " ".repeat(begin);
         }

@@ -2,6 +2,7 @@
 //! of text below their row. Nothing is cut, and no word is broken.
 
 use tabled::builder::Builder;
+use tabled::settings::formatting::AlignmentStrategy;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Padding, Style};
 
@@ -131,7 +132,7 @@ impl Table {
             builder.push_record(cells.map(|(cell, stacked)| painted(&cell.lines(stacked), cell.tone, paint)));
         }
         let mut table = builder.build();
-        table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
+        table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0)).with(AlignmentStrategy::PerLine);
         for (position, shown) in layout.shown.iter().enumerate() {
             if self.columns.get(shown.index).is_some_and(|c| c.right) {
                 table.modify(Columns::one(position), Alignment::right());
