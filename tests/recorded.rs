@@ -14,7 +14,11 @@ use natlab::trace::{CheckState, Trace};
 use natlab::verdict::{Cause, Outcome, Verdict};
 
 fn events(name: &str) -> Vec<Event> {
-    let path = format!("{}/tests/fixtures/events/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    read(&format!("events/{name}"))
+}
+
+fn read(name: &str) -> Vec<Event> {
+    let path = format!("{}/tests/fixtures/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect(&path);
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
@@ -101,4 +105,22 @@ fn every_prefix_of_a_real_trial_has_a_record() {
             part.reasons
         );
     }
+}
+
+/// `docs/findings.md`: the trial as it was before the built-in agent held its relayed checks back.
+#[test]
+fn a_relayed_check_that_overtakes_its_candidate_is_suboptimal() {
+    let record = TrialRecord::of(&read("findings/relayed-check-overtakes-candidate")).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::Relayed, Verdict::Unmet));
+    assert_eq!(record.diagnoses.iter().map(|d| d.cause).collect::<Vec<_>>(), [Cause::Suboptimal]);
+    assert_eq!((record.relay.needed, record.relay.used), (Some(false), true));
+    // The pair that was nominated ends at a relay, which is not the offerer's own.
+    let [offerer, answerer] = sides(&record);
+    let selected = offerer.candidate_pairs.iter().find(|pair| pair.selected).unwrap();
+    let relay = answerer.local_candidates.iter().find(|c| c.candidate.kind == CandidateType::Relayed).unwrap();
+    assert_eq!(Some(selected.remote), relay.candidate.endpoint());
+    // It was learnt from a check: nominated without the half second that a relay waits with these timers.
+    let reported = offerer.selected_pair.as_ref().unwrap();
+    assert_eq!(reported.remote.kind, CandidateType::PeerReflexive);
+    assert!(selected.nominated_ms.unwrap() < 500.0);
 }

@@ -51,7 +51,7 @@ pub fn written(result: io::Result<()>) -> super::exit::Exit {
     match result {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             complain(&format!("failed to write: {e}"), None);
-            super::exit::Exit::Host
+            super::exit::Exit::Undecided
         }
         _ => super::exit::Exit::Success,
     }

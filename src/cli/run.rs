@@ -139,15 +139,9 @@ pub fn run_trials(mut trials: Vec<Trial>, arguments: &Settings) -> Exit {
             complain(&bug, Some("this is a bug in natlab; the record holds what happened until then"));
             Exit::Bug
         }
-        Ok(()) => match record.conclusion() {
-            Conclusion::Interrupted => Exit::Interrupted,
-            Conclusion::Unmet => Exit::Unmet,
-            Conclusion::Undecided => Exit::Undecided,
-            Conclusion::Nothing => Exit::NothingSelected,
-            // All is met, but nobody can read it.
-            Conclusion::Met if trouble.is_some() || written.is_err() => Exit::Undecided,
-            Conclusion::Met => Exit::Success,
-        },
+        // All is met, but nobody can read it.
+        Ok(()) if record.conclusion() == Conclusion::Met && (trouble.is_some() || written.is_err()) => Exit::Undecided,
+        Ok(()) => record.conclusion().into(),
     }
 }
 

@@ -122,7 +122,7 @@ fn suboptimal(case: &mut Case<'_>) {
         ),
         (None, _) => (
             "no direct pair ever answered, although the NAT model says that one works".to_owned(),
-            "look at the direct pairs below: which checks were sent, and which arrived",
+            "see in the direct pairs (`-v`) which checks were sent, and which arrived",
         ),
     };
     let events = direct.into_iter().chain(nominated).map(|at| at.event);
