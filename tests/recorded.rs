@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use natlab::event::{Event, Happened};
+use natlab::event::{Direction, Event, Happened};
 use natlab::ice::{CandidateType, IceRole, OfferRole};
 use natlab::net::Transport;
 use natlab::record::agent::TurnState;
@@ -123,4 +123,31 @@ fn a_relayed_check_that_overtakes_its_candidate_is_suboptimal() {
     let reported = offerer.selected_pair.as_ref().unwrap();
     assert_eq!(reported.remote.kind, CandidateType::PeerReflexive);
     assert!(selected.nominated_ms.unwrap() < 500.0);
+}
+
+/// `docs/findings.md`: as it was before the built-in agent let candidates in before it begins its checks after a late answer.
+#[test]
+fn relayed_checks_that_wait_for_a_late_answer_are_suboptimal() {
+    let events = read("findings/late-answer-after-relayed-checks");
+    let record = TrialRecord::of(&events).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::Relayed, Verdict::Unmet));
+    assert_eq!(record.diagnoses.iter().map(|d| d.cause).collect::<Vec<_>>(), [Cause::Suboptimal]);
+    let [offerer, answerer] = sides(&record);
+    let relay = answerer.local_candidates.iter().find(|c| c.candidate.kind == CandidateType::Relayed).unwrap();
+    let reported = offerer.selected_pair.as_ref().unwrap();
+    assert_eq!(reported.remote.kind, CandidateType::PeerReflexive);
+    assert_eq!((&reported.remote.address, reported.remote.port), (&relay.candidate.address, relay.candidate.port));
+    // She had been told the candidate before she sent anything, but not before she read her sockets.
+    let told = |event: &&Event| match &event.what {
+        Happened::Told { node, message } => {
+            node == "alice" && message["candidate"].as_str().is_some_and(|line| line.contains("typ relay"))
+        }
+        _ => false,
+    };
+    let answered = |event: &&Event| match &event.what {
+        Happened::Packet(packet) => packet.node == "alice" && packet.check && packet.direction == Direction::Out,
+        _ => false,
+    };
+    let first = |which: &dyn Fn(&&Event) -> bool| events.iter().find(|event| which(event)).unwrap().t_us;
+    assert!(first(&told) < first(&answered));
 }
