@@ -7,5 +7,6 @@ pub mod builtin;
 pub mod hold;
 pub mod registry;
 pub mod sdp;
+pub mod shim;
 pub mod turn_tcp;
 pub mod turn_udp;

@@ -1,69 +1,32 @@
 //! TURN over UDP through a loopback socket, so that lab timers can hold the data plane back ([`super::hold`]). With stock
 //! timers the library speaks to the server itself.
 //!
-//! As over TCP, Binding requests end here with an error: their answer would name the shim's socket and not the library's. The
-//! library asks the server itself for that, as a STUN server. Everything else passes unchanged, retransmissions included.
+//! For its server-reflexive candidate the library asks the server itself, as a STUN server ([`super::shim`]). Everything else
+//! passes unchanged, retransmissions included.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
-use stun::message::BINDING_REQUEST;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 
 use super::hold::{Gate, Hold};
-use super::turn_tcp::{WAITING, refuse};
+use super::shim::{self, Client, LONGEST};
 
-/// The longest datagram.
-const LONGEST: usize = 1 << 16;
-
-/// Starts a shim for the TURN server at `server` (`HOST:PORT`) and gives the endpoint that stands for it. It runs until the
-/// runtime does; it must be called inside one.
+/// Starts a shim for the TURN server at `server` (`HOST:PORT`) and gives the endpoint that stands for it ([`shim::start`]).
 ///
 /// # Errors
 /// The loopback socket cannot be made.
 pub async fn start(server: String, hold: Hold) -> io::Result<SocketAddr> {
-    let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
-    let endpoint = socket.local_addr()?;
-    tokio::spawn(serve(socket, server, hold));
-    Ok(endpoint)
-}
-
-async fn serve(socket: Arc<UdpSocket>, server: String, hold: Hold) {
-    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
-    let mut buffer = vec![0; LONGEST];
-    loop {
-        let (length, from) = match socket.recv_from(&mut buffer).await {
-            Ok(received) => received,
-            // A client that has gone: Linux reports the ICMP error of an earlier answer here.
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => continue,
-            Err(_) => return,
-        };
-        let message = &buffer[..length];
-        if let Some(answer) = refuse(message, |typ| typ == BINDING_REQUEST, 400, "asked elsewhere") {
-            let _ = socket.send_to(&answer, from).await;
-            continue;
-        }
-        let client = clients.entry(from).or_insert_with(|| {
-            let (sender, messages) = mpsc::channel(WAITING);
-            tokio::spawn(relay(Arc::clone(&socket), from, server.clone(), hold.gate(), messages));
-            sender
-        });
-        let _ = client.try_send(message.to_vec());
-    }
+    shim::start(move |client| {
+        tokio::spawn(relay(client, server.clone(), hold.gate()));
+    })
+    .await
 }
 
 /// Carries messages both ways between one socket of the library and the server. A server that cannot be reached is silent, as
 /// it is to the library without the shim.
-async fn relay(
-    library: Arc<UdpSocket>,
-    client: SocketAddr,
-    server: String,
-    mut gate: Gate,
-    mut messages: mpsc::Receiver<Vec<u8>>,
-) {
+async fn relay(client: Client, server: String, mut gate: Gate) {
+    let Client { back, mut messages } = client;
     let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await else { return };
     if socket.connect(&server).await.is_err() {
         return;
@@ -77,7 +40,7 @@ async fn relay(
             }
             // An ICMP error of an earlier datagram comes out here; the next one may pass.
             received = socket.recv(&mut buffer) => if let Ok(length) = received {
-                let _ = library.send_to(&buffer[..length], client).await;
+                back.answer(&buffer[..length]).await;
             },
         }
     }

@@ -1,9 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use stun::agent::TransactionId;
-use stun::message::{BINDING_ERROR, METHOD_ALLOCATE};
-use tokio::net::TcpListener;
+use stun::message::{
+    BINDING_ERROR, BINDING_REQUEST, CLASS_ERROR_RESPONSE, CLASS_REQUEST, METHOD_ALLOCATE, Message, MessageType,
+};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
 
+use super::framing::MAX_FRAME;
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(5);
