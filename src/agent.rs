@@ -4,9 +4,6 @@
 //! Never starts a process and never judges an outcome: `run` does the first, `verdict` the second.
 
 pub mod builtin;
-pub mod hold;
 pub mod registry;
 pub mod sdp;
-pub mod shim;
-pub mod turn_tcp;
-pub mod turn_udp;
+pub mod turn_shim;

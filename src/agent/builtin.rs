@@ -2,13 +2,14 @@
 //! (sockets made by tasks of a current-thread runtime are in the process's network namespace, whatever that is).
 //!
 //! The library's quirks are met here and nowhere else: `configure` knows its knobs, `gather_log` reads its failures
-//! from its log, [`super::turn_tcp`] gives it TURN over TCP.
+//! from its log, `servers` puts [`super::turn_shim`] between it and TURN servers.
 
 mod configure;
 mod gather_log;
 mod input;
 mod library;
 mod output;
+mod servers;
 mod session;
 
 use std::io;

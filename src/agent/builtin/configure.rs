@@ -8,7 +8,7 @@ use webrtc_ice::agent::agent_config::AgentConfig;
 use webrtc_ice::candidate::CandidateType;
 use webrtc_ice::mdns::MulticastDnsMode;
 use webrtc_ice::network_type::NetworkType;
-use webrtc_ice::url::{ProtoType, SchemeType, Url};
+use webrtc_ice::url::{SchemeType, Url};
 
 use super::input::refusal;
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
@@ -42,35 +42,6 @@ pub(super) struct Server {
     pub(super) url: Url,
 }
 
-impl Server {
-    /// What stands between the library and the server.
-    pub(super) fn shim(&self, timers: &Timers) -> Shim {
-        match (self.url.scheme, self.url.proto) {
-            // The library refuses TURN over TCP (`agent_gather.rs`: "Unable to handle URL"); the shim does not.
-            (SchemeType::Turn, ProtoType::Tcp) => Shim::Tcp,
-            (SchemeType::Turn, _) if timers.relay_hold_ms > 0 => Shim::Udp,
-            _ => Shim::None,
-        }
-    }
-
-    /// The same server as a STUN server: the library asks every TURN URL for a server-reflexive candidate too, which a shim
-    /// cannot give.
-    pub(super) fn as_stun(&self) -> Url {
-        Url { scheme: SchemeType::Stun, username: String::new(), password: String::new(), ..self.url.clone() }
-    }
-}
-
-/// What stands between the library and a TURN server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shim {
-    /// Nothing.
-    None,
-    /// [`crate::agent::turn_udp`].
-    Udp,
-    /// [`crate::agent::turn_tcp`].
-    Tcp,
-}
-
 /// The library's timers, all of them, so that the record holds what was really used. Milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Timers {
@@ -84,8 +55,8 @@ pub(super) struct Timers {
     pub(super) srflx_acceptance_min_wait_ms: u64,
     pub(super) prflx_acceptance_min_wait_ms: u64,
     pub(super) relay_acceptance_min_wait_ms: u64,
-    /// How long the data plane of a TURN client waits after its candidate is out ([`crate::agent::hold`]); natlab's own, 0 in
-    /// the library.
+    /// How long the data plane of an allocation waits after its candidate is out ([`crate::agent::turn_shim`]), and checks after
+    /// a late answer for the candidates that follow it; natlab's own, 0 in the library.
     pub(super) relay_hold_ms: u64,
     pub(super) keepalive_interval_ms: u64,
     pub(super) disconnected_timeout_ms: u64,
@@ -253,16 +224,11 @@ mod tests {
             settings.ignored,
             ["ice_servers:stuns:192.0.2.1", "ice_servers:turns:192.0.2.1", "ice_servers:turn:192.0.2.2"]
         );
-        // Lab timers hold relayed checks back, which takes a shim over UDP as well; stock timers touch nothing.
-        for (profile, over_udp) in [(TimerProfile::Stock, Shim::None), (TimerProfile::Lab, Shim::Udp)] {
-            let shims = settings.servers.iter().map(|s| (s.given.as_str(), s.url.port, s.shim(&Timers::of(profile))));
-            let kept = [
-                ("stun:192.0.2.1:3478", 3478, Shim::None),
-                ("turn:192.0.2.1:3478", 3478, over_udp),
-                ("turn:192.0.2.1?transport=tcp", 3478, Shim::Tcp),
-            ];
-            assert_eq!(shims.collect::<Vec<_>>(), kept);
-        }
+        let kept: Vec<_> = settings.servers.iter().map(|s| (s.given.as_str(), s.url.port)).collect();
+        assert_eq!(
+            kept,
+            [("stun:192.0.2.1:3478", 3478), ("turn:192.0.2.1:3478", 3478), ("turn:192.0.2.1?transport=tcp", 3478)]
+        );
         let bad = read(json!({"ice_servers": [{"urls": ["http://192.0.2.1"]}]})).unwrap_err();
         assert_eq!(bad.code, "bad_url");
     }

@@ -26,8 +26,17 @@ pub(super) struct Named {
     pub(super) given: String,
     /// As the library got it.
     pub(super) url: Url,
-    /// Of a server behind the TURN/TCP shim: set when the shim has told the failure itself, in better words.
+    /// Of a shim: set when it has told the failure itself, in better words.
     pub(super) shim: Option<Arc<AtomicBool>>,
+    /// That it gave no reflexive address has been told. Two servers may be one URL to the library.
+    reported: bool,
+}
+
+impl Named {
+    /// A server; `shim` when the URL is a shim's.
+    pub(super) fn new(given: &str, url: Url, shim: Option<Arc<AtomicBool>>) -> Named {
+        Named { given: given.to_owned(), url, shim, reported: false }
+    }
 }
 
 /// The sink.
@@ -85,7 +94,7 @@ impl Log for GatherLog {
         let text = record.args().to_string();
         let mut meaning = Meaning::Other;
         if record.target() == TARGET && record.level() <= Level::Warn {
-            meaning = read(&text, &self.servers.lock().unwrap_or_else(PoisonError::into_inner));
+            meaning = read(&text, &mut self.servers.lock().unwrap_or_else(PoisonError::into_inner));
         }
         if (self.verbose || meaning != Meaning::Told) && self.is_news(&text) {
             let line = format!("{} {}: {}\n", record.level(), record.target(), text.trim());
@@ -110,11 +119,11 @@ enum Meaning {
     Other,
 }
 
-fn read(text: &str, servers: &[Named]) -> Meaning {
+fn read(text: &str, servers: &mut [Named]) -> Meaning {
     find(text, servers).unwrap_or(Meaning::Other)
 }
 
-fn find(text: &str, servers: &[Named]) -> Option<Meaning> {
+fn find(text: &str, servers: &mut [Named]) -> Option<Meaning> {
     let text = text.trim();
     // `[controlling]: …`; one of the messages lacks the space.
     let text = text.split_once("]:").filter(|_| text.starts_with('[')).map_or(text, |(_, rest)| rest.trim_start());
@@ -128,9 +137,12 @@ fn find(text: &str, servers: &[Named]) -> Option<Meaning> {
     if let Some(rest) = text.strip_prefix("could not get server reflexive address ") {
         let (_network, rest) = rest.split_once(' ')?;
         let (url, reason) = rest.split_once(": ")?;
-        let server = servers.iter().find(|s| s.url.to_string() == url)?;
+        // The library asks each once, so the failures of one URL belong to its servers in turn.
+        let mut same = servers.iter_mut().filter(|s| s.url.to_string() == url);
+        let server = same.find(|s| !s.reported)?;
+        server.reported = true;
         if server.shim.is_some() {
-            return Some(Meaning::Told); // never asked for one: a connection's address is no candidate
+            return Some(Meaning::Told); // never asked for one: the address of the shim's own socket is no candidate
         }
         return event(server, UNREACHABLE, &format!("no reflexive address: {}", plain(reason)));
     }
@@ -179,10 +191,8 @@ mod tests {
     use super::*;
 
     fn servers() -> Vec<Named> {
-        let named = |given: &str, url: &str, shim: Option<bool>| Named {
-            given: given.to_owned(),
-            url: Url::parse_url(url).unwrap(),
-            shim: shim.map(|told| Arc::new(AtomicBool::new(told))),
+        let named = |given: &str, url: &str, shim: Option<bool>| {
+            Named::new(given, Url::parse_url(url).unwrap(), shim.map(|told| Arc::new(AtomicBool::new(told))))
         };
         vec![
             named("stun:192.0.2.1", "stun:192.0.2.1", None),
@@ -201,7 +211,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Meaning {
-        super::read(text, &servers())
+        super::read(text, &mut servers())
     }
 
     // The texts are those of webrtc-ice 0.17.2, `src/agent/agent_gather.rs`.
@@ -210,6 +220,23 @@ mod tests {
         let text =
             "[controlling]: could not get server reflexive address udp4 stun:192.0.2.1:3478: deadline has elapsed";
         assert_eq!(read(text), failure("stun:192.0.2.1", 701, "no reflexive address: no answer within 5 s"));
+    }
+
+    /// A TURN server behind a shim is asked for a reflexive address as a STUN server, which another URL may name as well.
+    #[test]
+    fn failures_of_one_url_belong_to_its_servers_in_turn() {
+        let url = |url| Url::parse_url(url).unwrap();
+        let mut servers = [
+            Named::new("stun:192.0.2.1", url("stun:192.0.2.1"), None),
+            Named::new("turn:192.0.2.1", url("stun:192.0.2.1"), None),
+        ];
+        let text =
+            "[controlling]: could not get server reflexive address udp4 stun:192.0.2.1:3478: deadline has elapsed";
+        for given in ["stun:192.0.2.1", "turn:192.0.2.1"] {
+            let expected = failure(given, 701, "no reflexive address: no answer within 5 s");
+            assert_eq!(super::read(text, &mut servers), expected);
+        }
+        assert_eq!(super::read(text, &mut servers), Meaning::Other, "nobody else was asked");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use webrtc_ice::state::ConnectionState;
 
 use super::input::refusal;
 use super::output::Output;
-use crate::agent::hold::Hold;
+use super::servers::Shims;
 use crate::ice::{self, CandidateType, IceRole};
 use crate::net::Transport;
 use crate::protocol::{AgentEvent, GatheringState, IceState, Pair, PairEnd, Refusal};
@@ -18,8 +18,9 @@ use crate::protocol::{AgentEvent, GatheringState, IceState, Pair, PairEnd, Refus
 /// A candidate as the library shares it.
 pub(super) type Shared = Arc<dyn Candidate + Send + Sync>;
 
-/// Lets the library's callbacks become events; the watch turns true when it says that it is closed.
-pub(super) fn report(agent: &Agent, ice_role: IceRole, hold: Hold, output: &Output) -> watch::Receiver<bool> {
+/// Lets the library's callbacks become events; the watch turns true when it says that it is closed. A relay candidate that has
+/// been written is told to its shim.
+pub(super) fn report(agent: &Agent, ice_role: IceRole, shims: Arc<Shims>, output: &Output) -> watch::Receiver<bool> {
     let (closing, closed) = watch::channel(false);
     let out = output.clone();
     agent.on_connection_state_change(Box::new(move |state| {
@@ -31,16 +32,19 @@ pub(super) fn report(agent: &Agent, ice_role: IceRole, hold: Hold, output: &Outp
     }));
     let out = output.clone();
     agent.on_candidate(Box::new(move |candidate| {
-        let line = match &candidate {
-            Some(candidate) => format!("candidate:{}", candidate.marshal()),
-            None => {
-                out.event(&AgentEvent::Gathering { state: GatheringState::Complete });
-                String::new()
-            }
+        let Some(candidate) = candidate else {
+            out.event(&AgentEvent::Gathering { state: GatheringState::Complete });
+            out.event(&candidate_event(String::new()));
+            return Box::pin(async {});
         };
-        out.event(&AgentEvent::Candidate { candidate: line, sdp_mid: Some("0".to_owned()), sdp_mline_index: Some(0) });
-        if candidate.is_some_and(|c| c.candidate_type() == webrtc_ice::candidate::CandidateType::Relay) {
-            hold.candidate_is_out();
+        let line = format!("candidate:{}", candidate.marshal());
+        match relay_client(&*candidate) {
+            Some(client) => {
+                let shims = Arc::clone(&shims);
+                let line = shims.with_local_port(line, client);
+                out.event_then(&candidate_event(line), move || shims.candidate_is_out(client));
+            }
+            None => out.event(&candidate_event(line)),
         }
         Box::pin(async {})
     }));
@@ -52,6 +56,16 @@ pub(super) fn report(agent: &Agent, ice_role: IceRole, hold: Hold, output: &Outp
         Box::pin(async {})
     }));
     closed
+}
+
+fn candidate_event(candidate: String) -> AgentEvent {
+    AgentEvent::Candidate { candidate, sdp_mid: Some("0".to_owned()), sdp_mline_index: Some(0) }
+}
+
+/// The port of the library's socket towards its TURN server, of a relay candidate: the library gives it as the related port.
+fn relay_client(candidate: &dyn Candidate) -> Option<u16> {
+    let relayed = candidate.candidate_type() == candidate::CandidateType::Relay;
+    candidate.related_address().filter(|_| relayed).map(|related| related.port)
 }
 
 /// A candidate line for the library.

@@ -19,9 +19,16 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub(super) struct Output {
     /// `None` ends the writing thread; the clones that the library's handlers and the logger hold would not.
-    lines: Sender<Option<String>>,
+    lines: Sender<Option<Line>>,
     finished: Arc<AtomicBool>,
     broken: Arc<Notify>,
+}
+
+/// What the writing thread writes.
+struct Line {
+    text: String,
+    /// Called when it has been written.
+    written: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// The other end: the writing thread.
@@ -50,10 +57,13 @@ pub(super) fn start(sink: impl Write + Send + 'static) -> (Output, Writer) {
     (Output { lines, finished: Arc::new(AtomicBool::new(false)), broken }, Writer(done))
 }
 
-fn write_lines(queue: &Receiver<Option<String>>, mut sink: impl Write) -> std::io::Result<()> {
+fn write_lines(queue: &Receiver<Option<Line>>, mut sink: impl Write) -> std::io::Result<()> {
     while let Ok(Some(line)) = queue.recv() {
-        sink.write_all(line.as_bytes())?;
+        sink.write_all(line.text.as_bytes())?;
         sink.flush()?;
+        if let Some(written) = line.written {
+            written();
+        }
     }
     Ok(())
 }
@@ -61,6 +71,15 @@ fn write_lines(queue: &Receiver<Option<String>>, mut sink: impl Write) -> std::i
 impl Output {
     /// Writes one event; none after [`AgentEvent::Closed`].
     pub(super) fn event(&self, event: &AgentEvent) {
+        self.write(event, None);
+    }
+
+    /// As [`Self::event`]; calls `written`, on another thread, when the line has been written.
+    pub(super) fn event_then(&self, event: &AgentEvent, written: impl FnOnce() + Send + 'static) {
+        self.write(event, Some(Box::new(written)));
+    }
+
+    fn write(&self, event: &AgentEvent, written: Option<Box<dyn FnOnce() + Send>>) {
         if self.finished.load(Ordering::SeqCst) {
             return;
         }
@@ -69,9 +88,9 @@ impl Output {
         let t = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // Whole microseconds: what a double holds exactly enough, and what other agents give.
         let t = t.as_micros() as f64 / 1e6;
-        if let Ok(mut line) = serde_json::to_string(&Stamped { event, t }) {
-            line.push('\n');
-            let _ = self.lines.send(Some(line)); // fails only when the writer has gone, which `broken` says
+        if let Ok(mut text) = serde_json::to_string(&Stamped { event, t }) {
+            text.push('\n');
+            let _ = self.lines.send(Some(Line { text, written })); // fails only when the writer has gone, which `broken` says
         }
         if last {
             let _ = self.lines.send(None);
@@ -168,6 +187,18 @@ mod tests {
         assert_eq!(lines[1]["ev"], "closed");
         assert!(lines[1]["t"].as_f64().unwrap() > 1e9, "seconds since 1970");
         assert!(text.starts_with(r#"{"ev":"reply""#), "the name comes first, for people: {text}");
+    }
+
+    #[test]
+    fn it_is_told_when_a_line_has_been_written() {
+        let sink = Shared::default();
+        let (output, _writer) = start(sink.clone());
+        let (tell, told) = mpsc::channel();
+        let seen = sink.0.clone();
+        let length = move || seen.lock().unwrap().len();
+        output.event_then(&AgentEvent::Closed {}, move || tell.send(length()).unwrap());
+        let written = told.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert!(written > 0 && written == sink.0.lock().unwrap().len());
     }
 
     #[tokio::test]

@@ -2,24 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use webrtc_ice::agent::Agent;
-use webrtc_ice::url::{ProtoType, Url};
 use webrtc_util::Conn;
 
-use super::configure::{self, Settings, Shim};
-use super::gather_log::{GatherLog, Named};
+use super::configure;
+use super::gather_log::GatherLog;
 use super::input::{Request, refusal};
 use super::library::{self, Shared};
 use super::output::{Output, accepted};
-use crate::agent::hold::Hold;
-use crate::agent::{sdp, turn_tcp, turn_udp};
-use crate::ice::{CandidatePolicy, IceRole, OfferRole};
+use super::servers::{self, Shims};
+use crate::agent::sdp;
+use crate::ice::{IceRole, OfferRole};
 use crate::protocol::{
     AgentEvent, CommandBody, Configure, GatheringState, Hello, Refusal, Reply, SdpType, Stats, VERSION,
 };
@@ -101,11 +100,13 @@ impl Session {
         raw: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<Reply, Refusal> {
         let settings = configure::settings(asked, raw)?;
-        let hold = Hold::new(Duration::from_millis(settings.timers.relay_hold_ms));
-        let urls = self.place_shims(&settings, &hold).await?;
+        let (named, shims) = servers::place(&settings, &self.output).map_err(|e| refusal("failed", e.to_string()))?;
+        let urls = named.iter().map(|server| server.url.clone()).collect();
+        self.log.name_servers(named);
         let config = configure::library_config(&settings, urls);
         let agent = Agent::new(config).await.map_err(failed)?;
-        let closed = library::report(&agent, settings.ice_role, hold, &self.output);
+        let shims = Arc::new(shims);
+        let closed = library::report(&agent, settings.ice_role, Arc::clone(&shims), &self.output);
         let reply = Reply {
             ignored: settings.ignored.clone(),
             checks_per_pair: Some(settings.timers.checks_per_pair()),
@@ -116,53 +117,17 @@ impl Session {
             role: settings.role,
             ice_role: settings.ice_role,
             agent: Arc::new(agent),
+            shims,
             closed,
-            described: false,
+            hold: Duration::from_millis(settings.timers.relay_hold_ms),
+            described: None,
+            all_candidates: Arc::default(),
             early: Some(Vec::new()),
             connection: None,
             sends: JoinSet::new(),
             unanswered: Arc::default(),
         });
         Ok(reply)
-    }
-
-    /// The servers' URLs for the library, with shims in the place of TURN servers that need one.
-    async fn place_shims(&self, settings: &Settings, hold: &Hold) -> Result<Vec<Url>, Refusal> {
-        let relays = matches!(settings.policy, CandidatePolicy::All | CandidatePolicy::Relay);
-        let mut named = Vec::new();
-        for server in &settings.servers {
-            let real = format!("{}:{}", server.url.host, server.url.port);
-            let no_socket = |e| refusal("failed", format!("no loopback socket for {}: {e}", server.given));
-            let given = || server.given.clone();
-            match server.shim(&settings.timers) {
-                Shim::None => {
-                    named.push(Named { given: given(), url: server.url.clone(), shim: None });
-                    continue;
-                }
-                Shim::Udp => {
-                    named.push(Named { given: given(), url: server.as_stun(), shim: None });
-                    if relays {
-                        let endpoint = turn_udp::start(real, hold.clone()).await.map_err(no_socket)?;
-                        named.push(Named { given: given(), url: at(&server.url, endpoint), shim: None });
-                    }
-                    continue;
-                }
-                // Over TCP there is nothing but relays to be had.
-                Shim::Tcp if !relays => continue,
-                Shim::Tcp => {}
-            }
-            let (told, output, url) = (Arc::new(AtomicBool::new(false)), self.output.clone(), given());
-            let telling = Arc::clone(&told);
-            let on_failure = move |message: String| {
-                telling.store(true, Ordering::SeqCst);
-                output.event(&AgentEvent::CandidateError { url: url.clone(), code: 701, message });
-            };
-            let endpoint = turn_tcp::start(real, hold.clone(), Arc::new(on_failure)).await.map_err(no_socket)?;
-            named.push(Named { given: given(), url: at(&server.url, endpoint), shim: Some(told) });
-        }
-        let urls = named.iter().map(|server| server.url.clone()).collect();
-        self.log.name_servers(named);
-        Ok(urls)
     }
 
     /// Ends the run: answers what is unanswered, closes the library, says `closed`. `id` is that of the command, if one came.
@@ -183,10 +148,15 @@ struct Running {
     role: OfferRole,
     ice_role: IceRole,
     agent: Arc<Agent>,
+    shims: Arc<Shims>,
     /// The library has said that it is closed.
     closed: watch::Receiver<bool>,
-    /// The own description is out, and gathering runs.
-    described: bool,
+    /// `relay_hold_ms`.
+    hold: Duration,
+    /// Since when the own description is out, and gathering runs.
+    described: Option<Instant>,
+    /// The end of the peer's candidates has come.
+    all_candidates: Arc<Notify>,
     /// Candidates that came before the peer's description; `None` since it has come.
     early: Option<Vec<Shared>>,
     /// Checks, then incoming data.
@@ -211,20 +181,20 @@ impl Running {
 
     /// Sends the own description and starts gathering, in this order: candidates must not come first.
     async fn describe(&mut self, sdp_type: SdpType, output: &Output) -> Result<(), Refusal> {
-        if self.described {
+        if self.described.is_some() {
             return Err(order("there is a local description already"));
         }
         let (ufrag, pwd) = self.agent.get_local_user_credentials().await;
         let sdp = sdp::write(&sdp::Local { sdp_type, ufrag, pwd });
         output.event(&AgentEvent::Description { sdp_type, sdp, complete: false });
         output.event(&AgentEvent::Gathering { state: GatheringState::Gathering });
-        self.described = true;
+        self.described = Some(Instant::now());
         self.agent.gather_candidates().map_err(failed)
     }
 
     async fn description(&mut self, sdp_type: SdpType, text: &str, output: &Output) -> Result<Reply, Refusal> {
         match (self.role, sdp_type) {
-            (OfferRole::Offerer, SdpType::Answer) if self.described => {}
+            (OfferRole::Offerer, SdpType::Answer) if self.described.is_some() => {}
             (OfferRole::Offerer, SdpType::Answer) => return Err(order("an answer before the offer")),
             (OfferRole::Answerer, SdpType::Offer) => {}
             (OfferRole::Offerer, SdpType::Offer) => return Err(order("an offer for the offerer")),
@@ -237,6 +207,7 @@ impl Running {
         if remote.ufrag.is_empty() || remote.pwd.is_empty() {
             return Err(refusal("failed", "the description has no ice-ufrag and ice-pwd"));
         }
+        let late = sdp_type == SdpType::Answer && self.is_late() && !remote.complete;
         if sdp_type == SdpType::Offer {
             self.describe(SdpType::Answer, output).await?;
         }
@@ -249,13 +220,30 @@ impl Running {
         for candidate in self.early.take().unwrap_or_default() {
             self.add(&candidate)?;
         }
-        self.connection = Some(tokio::spawn(connect(Arc::clone(&self.agent), self.ice_role, remote, output.clone())));
+        let checks = connect(Arc::clone(&self.agent), self.ice_role, remote, output.clone());
+        let (all_candidates, limit) = (Arc::clone(&self.all_candidates), self.hold);
+        self.connection = Some(tokio::spawn(async move {
+            if late {
+                let _ = tokio::time::timeout(limit, all_candidates.notified()).await;
+            }
+            checks.await;
+        }));
         Ok(accepted())
+    }
+
+    /// An answer that comes late may find relayed checks of its sender in the sockets already, whose hold is over. The library
+    /// reads them when the checks begin, so these wait for the candidates that follow the answer: else the relay would be a
+    /// peer-reflexive candidate (`docs/findings.md`). A hold that began after the offer leaves half of its time for them, where
+    /// the answer takes no more than the other half.
+    fn is_late(&self) -> bool {
+        self.described.is_some_and(|at| at.elapsed() > self.hold / 2) && !self.hold.is_zero()
     }
 
     /// The end of candidates ("") is accepted and means nothing to the library: it never gives up for want of candidates.
     fn candidate(&mut self, line: &str) -> Result<Reply, Refusal> {
-        if !line.trim().is_empty() {
+        if line.trim().is_empty() {
+            self.all_candidates.notify_one();
+        } else {
             let candidate = library::remote_candidate(line)?;
             match &mut self.early {
                 Some(early) => early.push(candidate),
@@ -308,6 +296,7 @@ impl Running {
             Ok(Err(e)) => output.log("warn", format!("the library did not close: {e}")),
             Err(_) => output.log("warn", format!("the library did not close within {} ms", CLOSE_LIMIT.as_millis())),
         }
+        self.shims.end().await;
     }
 }
 
@@ -339,11 +328,6 @@ fn order(message: &str) -> Refusal {
 
 fn failed(error: webrtc_ice::Error) -> Refusal {
     refusal("failed", error.to_string())
-}
-
-/// The same TURN server at a shim's endpoint, which speaks UDP.
-fn at(url: &Url, endpoint: std::net::SocketAddr) -> Url {
-    Url { host: endpoint.ip().to_string(), port: endpoint.port(), proto: ProtoType::Udp, ..url.clone() }
 }
 
 #[cfg(test)]
