@@ -4,7 +4,7 @@
 //! Two things ask for it:
 //!
 //! * The library refuses TURN over TCP.
-//! * With lab timers the data plane of an allocation waits for its candidate ([`hold`]), over either transport.
+//! * With lab timers the data plane of an allocation waits for its candidate (`hold`), over either transport.
 //!
 //! What the library must not notice is settled where it arises:
 //!
