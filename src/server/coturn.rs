@@ -1,9 +1,7 @@
 //! coturn as a lab's server: its configuration, how it is started, and which of its lines say that it listens. Pure;
 //! observed with coturn 4.6.1 of Debian 12.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use crate::net::Transport;
@@ -85,57 +83,6 @@ pub fn argv(configuration: &Path) -> Vec<String> {
     vec![PROGRAM.to_owned(), "-c".to_owned(), configuration.display().to_string()]
 }
 
-/// How far a server has come, told by its lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Starting {
-    awaited: BTreeSet<(bool, SocketAddrV4)>,
-}
-
-/// What a line says about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Not every socket listens yet.
-    Starting,
-    /// Every socket listens.
-    Ready,
-    /// A socket cannot be bound; coturn tries again for ever.
-    Failed,
-}
-
-impl Starting {
-    /// Before its first line.
-    pub fn new(server: &Server) -> Starting {
-        // The alternate port is opened only for RFC 5780, which takes two addresses.
-        let ports: &[u16] =
-            if server.addresses.len() > 1 { &[server.port, server.port.wrapping_add(1)] } else { &[server.port] };
-        let endpoints = |tcp: bool| {
-            server
-                .addresses
-                .iter()
-                .flat_map(move |a: &Ipv4Addr| ports.iter().map(move |p| (tcp, SocketAddrV4::new(*a, *p))))
-        };
-        let mut awaited = BTreeSet::new();
-        for transport in &server.transports {
-            awaited.extend(endpoints(*transport == Transport::Tcp));
-        }
-        Starting { awaited }
-    }
-
-    /// Takes a line of its output: `0: : IPv4. UDP listener opened on: 203.0.113.1:3478`, for TCP with a space before
-    /// the colon.
-    pub fn line(&mut self, line: &str) -> Progress {
-        if line.contains("Cannot bind") {
-            return Progress::Failed;
-        }
-        if let Some((before, after)) = line.split_once("listener opened on")
-            && let Ok(endpoint) = after.trim_start_matches([' ', ':']).trim_end().parse()
-        {
-            self.awaited.remove(&(before.contains("TCP"), endpoint));
-        }
-        if self.awaited.is_empty() { Progress::Ready } else { Progress::Starting }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -154,23 +101,6 @@ mod tests {
             user: "u".to_owned(),
             password: "p:w".to_owned(),
         }
-    }
-
-    #[test]
-    fn it_is_ready_when_every_socket_listens() {
-        let mut starting = Starting::new(&server(&["203.0.113.1"]));
-        assert_eq!(starting.line("0: : Relay ports initialization done"), Progress::Starting);
-        assert_eq!(starting.line("0: : IPv4. UDP listener opened on: 203.0.113.1:3478"), Progress::Starting);
-        assert_eq!(starting.line("0: : IPv4. UDP listener opened on: 203.0.113.2:3478"), Progress::Starting);
-        assert_eq!(starting.line("0: : IPv4. TCP listener opened on : 203.0.113.1:3478"), Progress::Ready);
-        assert_eq!(Starting::new(&server(&["203.0.113.1", "203.0.113.2"])).awaited.len(), 8);
-    }
-
-    #[test]
-    fn a_port_in_use_is_a_failure_and_not_a_long_start() {
-        let mut starting = Starting::new(&server(&["203.0.113.1"]));
-        let line = "0: : Cannot bind TLS/TCP listener socket to addr 203.0.113.1:3478";
-        assert_eq!(starting.line(line), Progress::Failed);
     }
 
     #[test]
