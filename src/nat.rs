@@ -1,98 +1,24 @@
 //! What a NAT does, by the axes of RFC 4787. Pure vocabulary: what the kernel is told stands in [`rules`], the named
 //! behaviours in [`preset`].
 
+mod axes;
+mod measured;
 pub mod preset;
 pub mod rules;
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::net::Network;
+use crate::net::{Network, Transport};
 
-/// How long a public endpoint is reused for packets from the same inside endpoint (RFC 4787 §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Mapping {
-    /// `eim`: the same external endpoint towards everybody.
-    #[serde(rename = "eim", alias = "endpoint-independent")]
-    EndpointIndependent,
-    /// `adm`: one external endpoint per remote address.
-    #[serde(rename = "adm", alias = "address-dependent")]
-    AddressDependent,
-    /// `apdm`: one external endpoint per remote address and port.
-    #[serde(rename = "apdm", alias = "address-and-port-dependent")]
-    AddressAndPortDependent,
-}
-
-/// Which inbound packets an external endpoint lets through (RFC 4787 §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Filtering {
-    /// `eif`: from everybody.
-    #[serde(rename = "eif", alias = "endpoint-independent")]
-    EndpointIndependent,
-    /// `adf`: from addresses that the inside endpoint has sent to.
-    #[serde(rename = "adf", alias = "address-dependent")]
-    AddressDependent,
-    /// `apdf`: from addresses and ports that the inside endpoint has sent to.
-    #[serde(rename = "apdf", alias = "address-and-port-dependent")]
-    AddressAndPortDependent,
-}
-
-/// How an external port is chosen (RFC 4787 §4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PortAssignment {
-    /// The inside port when it is free, another one when it is taken: never shared ("no overloading").
-    Preserving,
-    /// From a seeded, shuffled list.
-    Random,
-}
-
-/// Whether two endpoints behind one NAT reach each other through their external endpoints (RFC 4787 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hairpinning {
-    /// Such packets are dropped.
-    None,
-    /// They arrive from the sender's external endpoint (REQ-9a).
-    ExternalSource,
-    /// They arrive from the sender's inside endpoint.
-    InternalSource,
-}
-
-/// What an inside endpoint's answer to a session from outside leaves through, where mapping and filtering leave it open:
-/// ADM/EIF, APDM/EIF and APDM/ADF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Semantics {
-    /// The mapping table alone decides (RFC 4787 read literally).
-    Strict,
-    /// It leaves from the endpoint the session came in on, as Linux connection tracking does by itself.
-    ReplyAffine,
-}
-
-/// Whether the gateway changes addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Translation {
-    /// Private addresses inside, translated (NAPT, RFC 3022).
-    Napt,
-    /// Public addresses inside: a plain router or a stateful firewall.
-    None,
-}
-
-/// Whether UDP passes at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum UdpPolicy {
-    /// It does.
-    Allowed,
-    /// Every UDP packet is dropped, in both directions.
-    Blocked,
-}
+pub use axes::{
+    Filtering, Hairpinning, IcmpErrors, Mapping, Pooling, PortAssignment, PortRange, Refresh, Semantics,
+    SimultaneousOpen, Tcp, Translation, UdpPolicy, Unsolicited, UnsolicitedSyn,
+};
+pub use measured::Measured;
 
 /// Everything a gateway does, as declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,6 +39,38 @@ pub struct Behavior {
     pub udp: UdpPolicy,
     /// How long an idle UDP mapping lives, in milliseconds (RFC 4787 §4.3).
     pub lifetime_ms: u64,
+    /// From which external ports are taken.
+    #[serde(default)]
+    pub port_range: PortRange,
+    /// Distance of two ports that are assigned one after the other: ±1 or ±2. Read for [`PortAssignment::Sequential`] alone.
+    #[serde(default = "one")]
+    pub port_step: i8,
+    /// Each inside address has a block of this many ports of its own, as behind a carrier's NAT; when it is full, new
+    /// mappings of that host are dropped.
+    #[serde(default)]
+    pub port_block: Option<u16>,
+    /// How many external addresses there are.
+    #[serde(default = "one")]
+    pub addresses: u8,
+    /// Which of several external addresses a mapping gets.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// What keeps a mapping alive.
+    #[serde(default)]
+    pub refresh: Refresh,
+    /// What an unsolicited UDP packet gets.
+    #[serde(default)]
+    pub unsolicited: Unsolicited,
+    /// ICMP errors about packets of live mappings.
+    #[serde(default)]
+    pub icmp_errors: IcmpErrors,
+    /// TCP; `None`: mapping and filtering as for UDP, and the defaults of [`Tcp::new`].
+    #[serde(default)]
+    pub tcp: Option<Tcp>,
+}
+
+fn one<T: From<bool>>() -> T {
+    T::from(true)
 }
 
 impl Behavior {
@@ -134,6 +92,32 @@ impl Behavior {
             semantics: Semantics::Strict,
             udp: UdpPolicy::Allowed,
             lifetime_ms: Self::DEFAULT_LIFETIME.as_millis() as u64,
+            port_range: PortRange::DEFAULT,
+            port_step: 1,
+            port_block: None,
+            addresses: 1,
+            pooling: Pooling::Paired,
+            refresh: Refresh::Both,
+            unsolicited: Unsolicited::Dropped,
+            icmp_errors: IcmpErrors::Translated,
+            tcp: None,
+        }
+    }
+
+    /// A NAT that gives each inside host an external address of its own (RFC 3022 Basic NAT), filtered like this.
+    pub const fn one_to_one(filtering: Filtering) -> Self {
+        Behavior {
+            translation: Translation::OneToOne,
+            ports: PortAssignment::Preserving,
+            ..Self::napt(Mapping::EndpointIndependent, filtering)
+        }
+    }
+
+    /// What it does with TCP.
+    pub const fn tcp(&self) -> Tcp {
+        match self.tcp {
+            Some(tcp) => tcp,
+            None => Tcp::new(self.mapping, self.filtering),
         }
     }
 
@@ -157,19 +141,23 @@ impl Behavior {
     /// those of the gateway that has several endpoints for one inside endpoint; of two such, an answer is reply-affine only
     /// if both are.
     pub fn behind(self, outer: Behavior) -> Behavior {
-        let translated = self.translation == Translation::Napt || outer.translation == Translation::Napt;
+        use Translation as T;
+        let (own, others) = (self.tcp(), outer.tcp());
         Behavior {
-            translation: if translated { Translation::Napt } else { Translation::None },
+            translation: match (self.translation, outer.translation) {
+                (T::None, T::None) => T::None,
+                (T::Napt, _) | (_, T::Napt) => T::Napt,
+                _ => T::OneToOne,
+            },
             mapping: self.mapping.max(outer.mapping),
             filtering: self.filtering.max(outer.filtering),
             ports: match (self.ports, outer.ports) {
-                (PortAssignment::Preserving, PortAssignment::Preserving) => PortAssignment::Preserving,
+                (a, b) if a == b => a,
+                // What leaves keeps its port through the one, so the other alone decides.
+                (PortAssignment::Preserving, other) | (other, PortAssignment::Preserving) => other,
                 _ => PortAssignment::Random,
             },
-            hairpinning: match outer.translation {
-                Translation::Napt => outer.hairpinning,
-                Translation::None => self.hairpinning,
-            },
+            hairpinning: if outer.translation.translates() { outer.hairpinning } else { self.hairpinning },
             semantics: match (self.mapping, outer.mapping) {
                 (Mapping::EndpointIndependent, _) => outer.semantics,
                 (_, Mapping::EndpointIndependent) => self.semantics,
@@ -181,6 +169,27 @@ impl Behavior {
                 _ => UdpPolicy::Blocked,
             },
             lifetime_ms: self.lifetime_ms.min(outer.lifetime_ms),
+            // Ports, pool and step that others see are those of the outermost that translates.
+            port_range: if outer.translation.translates() { outer.port_range } else { self.port_range },
+            port_step: if outer.translation.translates() { outer.port_step } else { self.port_step },
+            port_block: if outer.translation.translates() { outer.port_block } else { self.port_block },
+            addresses: if outer.translation.translates() { outer.addresses } else { self.addresses },
+            pooling: if outer.translation.translates() { outer.pooling } else { self.pooling },
+            // Only a packet that both take for a refresh keeps both alive; inbound ones reach the inner through the outer.
+            refresh: match (self.refresh, outer.refresh) {
+                (a, b) if a == b => a,
+                (Refresh::Both, other) | (other, Refresh::Both) => other,
+                _ => Refresh::Outbound,
+            },
+            unsolicited: outer.unsolicited,
+            icmp_errors: self.icmp_errors.max(outer.icmp_errors),
+            tcp: (self.tcp.is_some() || outer.tcp.is_some()).then(|| Tcp {
+                mapping: own.mapping.max(others.mapping),
+                filtering: own.filtering.max(others.filtering),
+                unsolicited: others.unsolicited,
+                simultaneous_open: own.simultaneous_open.max(others.simultaneous_open),
+                lifetime_ms: own.lifetime_ms.min(others.lifetime_ms),
+            }),
         }
     }
 
@@ -206,41 +215,31 @@ impl fmt::Display for Behavior {
             (UdpPolicy::Blocked, ..) => f.write_str("UDP blocked"),
             (_, Translation::None, Filtering::EndpointIndependent) => f.write_str("public"),
             (_, Translation::None, filtering) => write!(f, "public, firewall {filtering}"),
+            (_, Translation::OneToOne, filtering) => write!(f, "1:1, {filtering}"),
             _ => write!(f, "{}/{}", self.mapping, self.filtering),
         }
     }
 }
 
-impl Mapping {
-    /// All three, from the most to the least permissive.
-    pub const ALL: [Mapping; 3] =
-        [Mapping::EndpointIndependent, Mapping::AddressDependent, Mapping::AddressAndPortDependent];
+/// An external address that is one inside host's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Address outside.
+    pub external: Ipv4Addr,
+    /// Address inside.
+    pub inside: Ipv4Addr,
 }
 
-impl Filtering {
-    /// All three, from the most to the least permissive.
-    pub const ALL: [Filtering; 3] =
-        [Filtering::EndpointIndependent, Filtering::AddressDependent, Filtering::AddressAndPortDependent];
-}
-
-impl fmt::Display for Mapping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mapping::EndpointIndependent => "EIM",
-            Mapping::AddressDependent => "ADM",
-            Mapping::AddressAndPortDependent => "APDM",
-        })
-    }
-}
-
-impl fmt::Display for Filtering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Filtering::EndpointIndependent => "EIF",
-            Filtering::AddressDependent => "ADF",
-            Filtering::AddressAndPortDependent => "APDF",
-        })
-    }
+/// A static port forward: what arrives at the external port goes inside whoever sends it, and what the inside endpoint sends
+/// leaves from that port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// Of which protocol.
+    pub protocol: Transport,
+    /// Port of the first external address.
+    pub port: u16,
+    /// Where it leads.
+    pub to: SocketAddrV4,
 }
 
 /// What a gateway is told.
@@ -254,78 +253,16 @@ pub struct Gateway {
     pub external: Vec<Ipv4Addr>,
     /// Networks inside.
     pub inside: Vec<Network>,
+    /// Of a 1:1 NAT: which external address is which inside host's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<Pair>,
+    /// External ports that always lead to an inside endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<Forward>,
     /// Of its port list.
     pub seed: u64,
     /// Name of the preset, when one was named.
     pub preset: Option<String>,
-}
-
-/// What the probe found a gateway to do; `None` where it was not measured, never a guess.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
-    /// Whether any UDP came back at all.
-    pub udp: Option<UdpPolicy>,
-    /// Whether the reflexive address differs from the local one.
-    pub translation: Option<Translation>,
-    /// Tests I to III of RFC 5780 §4.3.
-    pub mapping: Option<Mapping>,
-    /// Tests I to III of RFC 5780 §4.4.
-    pub filtering: Option<Filtering>,
-    /// Whether every probing socket kept its port.
-    pub ports_preserved: Option<bool>,
-    /// Whether a packet to the own reflexive endpoint came back, and from which source.
-    pub hairpinning: Option<Hairpinning>,
-    /// What it saw, test by test, for people.
-    pub evidence: Vec<String>,
-    /// Why an axis could not be decided.
-    pub undecided: Vec<String>,
-}
-
-impl Measured {
-    /// Whether something was found that is not as declared, as opposed to not found out.
-    pub fn contradicts(&self, declared: &Behavior) -> bool {
-        let decided = self.clone();
-        let known = Measured {
-            udp: decided.udp.or(Some(declared.udp)),
-            translation: decided.translation.or(Some(declared.translation)),
-            mapping: decided.mapping.or(Some(declared.mapping)),
-            filtering: decided.filtering.or(Some(declared.filtering)),
-            ports_preserved: decided.ports_preserved.or(Some(declared.ports == PortAssignment::Preserving)),
-            hairpinning: decided.hairpinning.or(Some(declared.hairpinning)),
-            ..Measured::default()
-        };
-        !known.differences(declared).is_empty()
-    }
-
-    /// The differences from what was declared, each as a sentence; empty when the gateway is as declared. An axis that was
-    /// not measured although it can be is a difference too: nothing counts unmeasured.
-    pub fn differences(&self, declared: &Behavior) -> Vec<String> {
-        let mut out = Vec::new();
-        fn check<T: PartialEq + fmt::Debug>(out: &mut Vec<String>, axis: &str, declared: T, measured: &Option<T>) {
-            match measured {
-                Some(m) if *m == declared => {}
-                Some(m) => out.push(format!("{axis}: declared {declared:?}, measured {m:?}")),
-                None => out.push(format!("{axis}: declared {declared:?}, not measured")),
-            }
-        }
-        check(&mut out, "udp", declared.udp, &self.udp);
-        if declared.udp == UdpPolicy::Blocked {
-            return out;
-        }
-        check(&mut out, "translation", declared.translation, &self.translation);
-        check(&mut out, "mapping", declared.mapping, &self.mapping);
-        check(&mut out, "filtering", declared.filtering, &self.filtering);
-        if declared.translation == Translation::Napt {
-            // A random port may equal the inside port by chance, so only a declared preservation can be contradicted.
-            if declared.ports == PortAssignment::Preserving && declared.mapping == Mapping::EndpointIndependent {
-                check(&mut out, "ports preserved", true, &self.ports_preserved);
-            }
-            if declared.mapping == Mapping::EndpointIndependent {
-                check(&mut out, "hairpinning", declared.hairpinning, &self.hairpinning);
-            }
-        }
-        out
-    }
 }
 
 #[cfg(test)]
@@ -367,35 +304,5 @@ mod tests {
         assert_eq!(affine(adm).behind(eim).semantics, Semantics::ReplyAffine);
         assert_eq!(affine(adm).behind(adm).semantics, Semantics::Strict);
         assert_eq!(affine(adm).behind(affine(adm)).semantics, Semantics::ReplyAffine);
-    }
-}
-
-#[cfg(test)]
-mod measured_tests {
-    use super::*;
-
-    fn as_declared(b: &Behavior) -> Measured {
-        Measured {
-            udp: Some(b.udp),
-            translation: Some(b.translation),
-            mapping: Some(b.mapping),
-            filtering: Some(b.filtering),
-            ports_preserved: Some(true),
-            hairpinning: Some(b.hairpinning),
-            ..Measured::default()
-        }
-    }
-
-    #[test]
-    fn what_was_not_found_out_is_a_difference_but_no_contradiction() {
-        let declared = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressDependent);
-        let mut measured = as_declared(&declared);
-        assert_eq!(measured.differences(&declared), Vec::<String>::new());
-        measured.filtering = None;
-        assert_eq!(measured.differences(&declared).len(), 1);
-        assert!(!measured.contradicts(&declared));
-        measured.filtering = Some(Filtering::EndpointIndependent);
-        assert!(measured.contradicts(&declared));
-        assert!(measured.differences(&declared)[0].contains("AddressDependent"), "both behaviours are shown");
     }
 }

@@ -128,8 +128,10 @@ fn gateway(options: &Options) -> Result<Gateway, String> {
     Ok(Gateway {
         behavior: b,
         wan: options.wan.clone(),
-        external: if b.translation == Translation::Napt { options.external.clone() } else { vec![] },
+        external: if b.translation.translates() { options.external.clone() } else { vec![] },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
+        pairs: vec![],
+        forwards: vec![],
         seed: options.seed,
         preset: Some(p.name.to_owned()),
     })

@@ -68,7 +68,7 @@ pub fn table(gateway: &Gateway) -> Table {
         rules.blocked();
     }
     let sets = match (b.translation, b.filtering) {
-        (Translation::Napt, _) => {
+        (Translation::Napt | Translation::OneToOne, _) => {
             rules.inbound();
             rules.outbound();
             rules.record();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::nat::{Behavior, Filtering, Mapping, Semantics, Translation, UdpPolicy};
+use crate::nat::{Behavior, Filtering, Mapping, Semantics, UdpPolicy};
 
 /// Innermost first; empty: nothing is in front.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Chain {
     }
 
     pub(super) fn translates(&self) -> bool {
-        self.composite().translation == Translation::Napt
+        self.composite().translation.translates()
     }
 
     pub(super) fn blocks_udp(&self) -> bool {

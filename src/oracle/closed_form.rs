@@ -10,7 +10,7 @@ use super::rule::{End, Path, direct};
 use super::unknown::{Assumptions, Unknown};
 use super::{Prediction, shared};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
-use crate::nat::{Behavior, Filtering, Hairpinning, Translation};
+use crate::nat::{Behavior, Filtering, Hairpinning};
 use crate::net::Transport;
 use crate::scenario::{ExpectedOutcome, Gathering};
 
@@ -209,7 +209,7 @@ impl Situation {
     /// The gateway that packets between the two sides turn around at when they are addressed to external endpoints.
     pub(super) fn hairpin(&self) -> Option<&Behavior> {
         let mut common = self.offerer.gateways.iter().rev().take(self.shared?.gateways);
-        let owner = common.find(|g| g.translation == Translation::Napt)?;
+        let owner = common.find(|g| g.translation.translates())?;
         (owner.hairpinning != Hairpinning::None).then_some(owner)
     }
 }

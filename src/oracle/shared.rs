@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::closed_form::Means;
 use super::rule::{End, Path, direct};
 use super::unknown::{Assumptions, Unknown};
-use crate::nat::{Behavior, Hairpinning, Semantics, Translation};
+use crate::nat::{Behavior, Hairpinning, Semantics};
 
 /// The place where two sides meet: each with the gateways before it, and the common ones, innermost first.
 struct Place<'a> {
@@ -22,7 +22,7 @@ pub(super) fn meet(shared: Shared, sides: &[Means; 2], assumptions: &Assumptions
     let inner = [0, 1].map(|i| &sides[i].gateways[..split(&sides[i])]);
     let common = &sides[0].gateways[split(&sides[0])..];
     let place = Place { sides, inner, common, isolated: shared.isolated };
-    let Some(owner) = common.iter().rposition(|g| g.translation == Translation::Napt) else {
+    let Some(owner) = common.iter().rposition(|g| g.translation.translates()) else {
         // Nothing translates further out, so inside is already the Internet, filters in front of it aside.
         return place.inside(true);
     };
@@ -100,7 +100,7 @@ impl Place<'_> {
     /// there without passing the gateway: so it arrives from elsewhere than the check went, and only the checks that
     /// it provokes in turn can succeed, inside.
     fn internal_source(&self, owner: usize) -> Path {
-        if self.common[..owner].iter().any(|g| g.translation == Translation::Napt) {
+        if self.common[..owner].iter().any(|g| g.translation.translates()) {
             return Path::Closed("packets come back to the inner NAT with its own address as their source".to_owned());
         }
         if owner > 0 {

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::closed_form::Situation;
 use crate::ice::{CandidatePolicy, CandidateType, OfferRole};
-use crate::nat::{Behavior, Translation, UdpPolicy};
+use crate::nat::{Behavior, UdpPolicy};
 use crate::net::Transport;
 use crate::scenario::ExpectedOutcome;
 
@@ -288,5 +288,5 @@ fn preference(kind: CandidateType) -> u64 {
 
 /// Whether a gateway changes addresses.
 fn translates(behavior: &Behavior) -> bool {
-    behavior.translation == Translation::Napt
+    behavior.translation.translates()
 }

@@ -116,7 +116,7 @@ impl Building<'_> {
             routes.extend(self.routes_into(inner, LAN));
         }
         let external = match nat.behavior.translation {
-            Translation::Napt => self.addressing.of(&nat.name).to_vec(),
+            Translation::Napt | Translation::OneToOne => self.addressing.of(&nat.name).to_vec(),
             Translation::None => Vec::new(),
         };
         let gateway = Gateway {
@@ -124,6 +124,8 @@ impl Building<'_> {
             wan: WAN.to_owned(),
             external,
             inside: self.networks_inside(nat),
+            pairs: Vec::new(),
+            forwards: Vec::new(),
             seed,
             preset: nat.preset.clone(),
         };
@@ -171,7 +173,7 @@ impl Building<'_> {
     /// Routes, at the node in front of a gateway, to what is behind it, where it does not translate.
     fn routes_into(&self, nat: &Nat, interface: &str) -> Vec<Route> {
         let Some(gateway) = self.addressing.of(&nat.name).first().copied() else { return Vec::new() };
-        if nat.behavior.translation == Translation::Napt {
+        if nat.behavior.translation.translates() {
             return Vec::new();
         }
         let hop = Hop::Via { gateway, interface: interface.to_owned() };

@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ice::CandidateType;
 use crate::nat::{
-    Behavior, Filtering, Hairpinning, Mapping, Measured, PortAssignment, Semantics, Translation, UdpPolicy,
+    Behavior, Filtering, Hairpinning, IcmpErrors, Mapping, Measured, Pooling, PortAssignment, PortRange, Refresh,
+    Semantics, SimultaneousOpen, Tcp, Translation, UdpPolicy, Unsolicited, UnsolicitedSyn,
 };
 use crate::plan::{Deadlines, Expectation, ExpectedOutcome};
 
@@ -19,6 +20,54 @@ pub(super) struct BehaviorNames {
     semantics: Semantics,
     udp: UdpPolicy,
     lifetime_ms: u64,
+    #[serde(default)]
+    port_range: PortRange,
+    #[serde(default = "one")]
+    port_step: i8,
+    #[serde(default)]
+    port_block: Option<u16>,
+    #[serde(default = "one")]
+    addresses: u8,
+    #[serde(default)]
+    pooling: Pooling,
+    #[serde(default)]
+    refresh: Refresh,
+    #[serde(default)]
+    unsolicited: Unsolicited,
+    #[serde(default)]
+    icmp_errors: IcmpErrors,
+    #[serde(default, with = "tcp")]
+    tcp: Option<Tcp>,
+}
+
+fn one<T: From<bool>>() -> T {
+    T::from(true)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Tcp", rename_all = "camelCase")]
+struct TcpNames {
+    mapping: Mapping,
+    filtering: Filtering,
+    unsolicited: UnsolicitedSyn,
+    simultaneous_open: SimultaneousOpen,
+    lifetime_ms: u64,
+}
+
+/// `Option<Tcp>`, for `#[serde(with)]`.
+mod tcp {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Named(#[serde(with = "TcpNames")] Tcp);
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Tcp>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(Named).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tcp>, D::Error> {
+        Ok(Option::<Named>::deserialize(from)?.map(|Named(tcp)| tcp))
+    }
 }
 
 #[derive(Serialize, Deserialize)]

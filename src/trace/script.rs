@@ -70,6 +70,8 @@ pub(crate) fn trial(behavior: Behavior, predicted: ExpectedOutcome) -> Trial {
         bridges: vec![],
         routes: vec![],
         gateway: Some(Gateway {
+            pairs: vec![],
+            forwards: vec![],
             behavior,
             wan: "wan0".to_owned(),
             external: vec![external.parse().unwrap()],

@@ -41,6 +41,8 @@ pub fn gateway(behavior: Behavior, external: &[Ipv4Addr]) -> Gateway {
         wan: "wan0".to_owned(),
         external: if behavior.translation == Translation::Napt { external.to_vec() } else { vec![] },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
+        pairs: vec![],
+        forwards: vec![],
         seed: 1,
         preset: None,
     }

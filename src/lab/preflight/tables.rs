@@ -15,7 +15,16 @@ pub fn gateway(wan: &str, external: Vec<Ipv4Addr>, inside: Network) -> Gateway {
         hairpinning: Hairpinning::ExternalSource,
         ..Behavior::napt(Mapping::AddressAndPortDependent, Filtering::AddressDependent)
     };
-    Gateway { behavior, wan: wan.to_owned(), external, inside: vec![inside], seed: 1, preset: None }
+    Gateway {
+        behavior,
+        wan: wan.to_owned(),
+        external,
+        inside: vec![inside],
+        pairs: vec![],
+        forwards: vec![],
+        seed: 1,
+        preset: None,
+    }
 }
 
 /// One table per facility of nftables, each with nothing beyond it and [`Facility::Rules`].

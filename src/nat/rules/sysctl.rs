@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::nat::Filtering;
 use crate::nat::Gateway;
-use crate::nat::{Filtering, Translation};
 
 /// A kernel setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         bridge("net.bridge.bridge-nf-call-ip6tables", "0"),
         bridge("net.bridge.bridge-nf-call-arptables", "0"),
     ];
-    if b.translation == Translation::Napt || b.filtering != Filtering::EndpointIndependent {
+    if b.translation.translates() || b.filtering != Filtering::EndpointIndependent {
         let timeout = conntrack_timeout(b.lifetime()).to_string();
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout", &timeout));
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout_stream", &timeout));

@@ -14,10 +14,12 @@ fn gateway(behavior: Behavior) -> Gateway {
         behavior,
         wan: "wan0".to_owned(),
         external: match behavior.translation {
-            Translation::Napt => vec![Ipv4Addr::new(203, 0, 113, 2)],
+            Translation::Napt | Translation::OneToOne => vec![Ipv4Addr::new(203, 0, 113, 2)],
             Translation::None => vec![],
         },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
+        pairs: vec![],
+        forwards: vec![],
         seed: 1,
         preset: None,
     }
@@ -166,7 +168,7 @@ fn each_drop_can_be_told_from_the_others_where_packets_of_a_probe_may_end() {
         for (_, rule) in ends {
             assert!(seen.insert(&rule.why), "{}", rule.why);
         }
-        if g.behavior.translation == Translation::Napt || g.behavior.filtering != Filtering::EndpointIndependent {
+        if g.behavior.translation.translates() || g.behavior.filtering != Filtering::EndpointIndependent {
             assert!(!seen.is_empty());
         }
     }

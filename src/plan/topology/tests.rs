@@ -202,7 +202,7 @@ fn a_gateway_owns_external_addresses_only_if_it_translates() {
         for nat in &scenario.nats {
             let node = topology.node(&nat.name).unwrap();
             let gateway = node.gateway.as_ref().unwrap();
-            let translates = nat.behavior.translation == Translation::Napt;
+            let translates = nat.behavior.translation.translates();
             assert_eq!(!gateway.external.is_empty(), translates, "{shape}");
             assert!(gateway.external.iter().all(|a| addresses(node)[0].1.address == *a), "{shape}");
             assert!(!gateway.inside.is_empty(), "{shape}");

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::paint::Tone;
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Semantics, Translation};
+use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation};
 use crate::plan::ExpectedOutcome;
 use crate::record::trial::RelayUse;
 use crate::record::{AgentRecord, TrialRecord};
@@ -106,6 +106,7 @@ pub fn behaviour(name: Option<&str>, behaviour: &Behavior) -> String {
 fn unusual(behaviour: &Behavior) -> Vec<String> {
     let usual = match behaviour.translation {
         Translation::Napt => Behavior::napt(behaviour.mapping, behaviour.filtering),
+        Translation::OneToOne => Behavior::one_to_one(behaviour.filtering),
         Translation::None => Behavior::public(behaviour.filtering),
     };
     let mut found = Vec::new();
@@ -133,8 +134,11 @@ fn unusual(behaviour: &Behavior) -> Vec<String> {
 /// How ports are assigned.
 pub const fn ports(behaviour: &Behavior) -> &'static str {
     match behaviour.ports {
-        crate::nat::PortAssignment::Preserving => "preserved",
-        crate::nat::PortAssignment::Random => "random",
+        PortAssignment::Preserving => "preserved",
+        PortAssignment::Parity => "of the same parity",
+        PortAssignment::Sequential => "sequential",
+        PortAssignment::Random => "random",
+        PortAssignment::Overloading => "overloaded",
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
         assert_eq!(behaviour(Some("symmetric"), &symmetric), "symmetric (APDM/APDF)");
         let unusual = Behavior {
             hairpinning: Hairpinning::ExternalSource,
-            ports: crate::nat::PortAssignment::Preserving,
+            ports: PortAssignment::Preserving,
             lifetime_ms: 500,
             ..symmetric
         };

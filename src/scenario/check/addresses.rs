@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::context::Context;
-use crate::nat::Translation;
 use crate::net::{Network, is_public};
 use crate::scenario::Nat;
 
@@ -30,7 +29,7 @@ struct Fixed<'a> {
 /// Checks ranges and fixed addresses.
 pub fn check(context: &mut Context<'_>, nats: &[Nat]) {
     ranges(context);
-    let translates = |name: &str| nats.iter().any(|n| n.name == name && n.behavior.translation == Translation::Napt);
+    let translates = |name: &str| nats.iter().any(|n| n.name == name && n.behavior.translation.translates());
     let network = &context.file.network;
     let mut fixed: Vec<(Fixed<'_>, Vec<(Network, &str)>)> = Vec::new();
     let mut inside: Vec<(&str, Vec<&str>, Ipv4Addr)> = Vec::new();

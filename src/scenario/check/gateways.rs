@@ -64,6 +64,7 @@ fn behavior(context: &mut Context<'_>, name: &str, table: &NatTable) -> Behavior
     let start = match (translation, named) {
         (_, Some((_, b))) if (b.translation, b.mapping, b.filtering) == (translation, mapping, filtering) => b,
         (Translation::Napt, _) => Behavior::napt(mapping, filtering),
+        (Translation::OneToOne, _) => Behavior::one_to_one(filtering),
         (Translation::None, _) => Behavior::public(filtering),
     };
     if translation == Translation::None && mapping != Mapping::EndpointIndependent {
