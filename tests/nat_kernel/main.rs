@@ -15,6 +15,8 @@ mod behaviors;
 #[cfg(target_os = "linux")]
 mod endpoints;
 #[cfg(target_os = "linux")]
+mod fixed;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod model;
@@ -46,10 +48,6 @@ fn main() -> std::process::ExitCode {
         ("unsolicited_packets_leave_no_trace", behaviors::unsolicited_packets_leave_no_trace),
         ("untranslated_packets_do_not_pass", behaviors::untranslated_packets_do_not_pass),
         ("icmp_errors_pass", behaviors::icmp_errors_pass),
-        (
-            "icmp_errors_of_untracked_connections_do_not_pass",
-            behaviors::icmp_errors_of_untracked_connections_do_not_pass,
-        ),
         ("packets_without_checksum_stay_without", behaviors::packets_without_checksum_stay_without),
         ("hairpinning_none", behaviors::hairpinning_none),
         ("hairpinning_external_source", behaviors::hairpinning_external_source),
