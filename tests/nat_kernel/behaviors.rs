@@ -27,17 +27,17 @@ pub fn nine() -> impl Iterator<Item = Behavior> {
 }
 
 /// A server's endpoint and its socket.
-fn server(n: usize, port: u16) -> SocketAddrV4 {
+pub fn server(n: usize, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(SERVERS[n], port)
 }
 
 /// The servers' sockets as a probe uses them: A:3478, A:3479, B:3478, C:3479.
-fn remotes(all: &mut Endpoints, internet: &crate::lab::Node) -> [Id; 4] {
+pub fn remotes(all: &mut Endpoints, internet: &crate::lab::Node) -> [Id; 4] {
     [(0, 3478), (0, 3479), (1, 3478), (2, 3479)].map(|(n, port)| all.bind(internet, SERVERS[n], port))
 }
 
 /// What the sources seen by A:3478, A:3479 and B:3478 say about the mapping (RFC 5780 §4.3).
-fn mapping_seen(all: &Endpoints, from: Id, [a1, a2, b1, _]: [Id; 4]) -> Mapping {
+pub fn mapping_seen(all: &Endpoints, from: Id, [a1, a2, b1, _]: [Id; 4]) -> Mapping {
     let [one, two, three] =
         [a1, a2, b1].map(|to| all.deliver(from, all.local(to), to).expect("an outbound packet passes"));
     match (one == two, one == three) {
@@ -50,7 +50,7 @@ fn mapping_seen(all: &Endpoints, from: Id, [a1, a2, b1, _]: [Id; 4]) -> Mapping 
 
 /// What passes from A:3478, A:3479, B:3478 and C:3479 after a packet to A:3478 says about the filtering (RFC 5780 §4.4), and
 /// how many packets did not.
-fn filtering_seen(all: &Endpoints, inside: Id, remotes: [Id; 4]) -> (Filtering, u64) {
+pub fn filtering_seen(all: &Endpoints, inside: Id, remotes: [Id; 4]) -> (Filtering, u64) {
     let external = all.deliver(inside, all.local(remotes[0]), remotes[0]).expect("an outbound packet passes");
     let passes = remotes.map(|from| {
         let source = all.deliver(from, external, inside);
