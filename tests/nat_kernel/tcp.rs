@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, UdpPolicy};
@@ -136,30 +137,59 @@ fn blocked(home: &Home, b: Behavior, (server, at): &(TcpListener, SocketAddrV4))
 /// Connections from inside, kept until all is done: what closes them would be traffic too.
 pub struct Connections {
     all: Endpoints,
+    host: Ipv4Addr,
     servers: [(TcpListener, SocketAddrV4); 3],
     open: Vec<TcpStream>,
-    next: u16,
 }
+
+/// Of the last inside port; one that was used lingers in both hosts.
+static LAST_PORT: AtomicU16 = AtomicU16::new(8000);
 
 impl Connections {
     pub fn new(home: &Home) -> Self {
-        let all = Endpoints::new(&home.hosts[1], HOSTS[1], &home.internet);
-        Connections { all, servers: servers(home), open: vec![], next: 7800 }
+        Connections::behind(home, HOSTS[0])
+    }
+
+    /// Of hosts with the private or the public addresses, as this one has.
+    pub fn behind(home: &Home, host: Ipv4Addr) -> Self {
+        let pulse = if host == HOSTS[0] { HOSTS[1] } else { PUBLIC_HOSTS[1] };
+        let all = Endpoints::new(&home.hosts[1], pulse, &home.internet);
+        Connections { all, host, servers: servers(home), open: vec![] }
     }
 
     /// From a port of a host to a server: the external endpoint, and the server's.
     pub fn connect(&mut self, home: &Home, host: usize, port: u16, server: usize) -> (SocketAddrV4, SocketAddrV4) {
         let (at, address) = &self.servers[server];
-        self.open.push(connecting(&home.hosts[host], HOSTS[host], port, *address));
+        let own = if host == 0 { self.host } else { HOSTS[host] };
+        self.open.push(connecting(&home.hosts[host], own, port, *address));
         let (stream, from) =
             accepted(&self.all, at).unwrap_or_else(|| panic!("no connection from {port} to {address}"));
+        stream.set_nonblocking(true).expect("make it non-blocking");
         self.open.push(stream);
         (from, *address)
     }
 
     /// From a port that was not used yet.
     pub fn connect_next(&mut self, home: &Home) -> SocketAddrV4 {
-        self.next += 1;
-        self.connect(home, 0, self.next, 0).0
+        let port = LAST_PORT.fetch_add(1, Ordering::Relaxed) + 1;
+        self.connect(home, 0, port, 0).0
+    }
+
+    /// Both ends of the last connection: the inside one, and the server's.
+    pub fn last_two(&mut self) -> [TcpStream; 2] {
+        let (server, inside) = (self.open.pop().expect("connected"), self.open.pop().expect("connected"));
+        [inside, server]
+    }
+
+    pub fn settle(&self) {
+        self.all.settle();
+        self.all.settle();
+    }
+
+    /// What a server is told that connects from this port to an endpoint where nothing accepts.
+    pub fn refused(&self, home: &Home, server: usize, port: u16, to: SocketAddrV4) -> Option<std::io::ErrorKind> {
+        let stream = connecting(&home.internet, SERVERS[server], port, to);
+        self.settle();
+        stream.take_error().expect("ask for the error").map(|e| e.kind())
     }
 }
