@@ -98,6 +98,15 @@ fn main() -> std::process::ExitCode {
         ("icmp_errors_pass", errors::icmp_errors_pass),
         ("icmp_errors_pass_outwards", errors::icmp_errors_pass_outwards),
         ("icmp_errors_change_no_mapping", errors::icmp_errors_change_no_mapping),
+        ("a_forwarded_port_leads_inside", fixed::a_forwarded_port_leads_inside),
+        ("a_forwarded_port_does_not_end", fixed::a_forwarded_port_does_not_end),
+        ("a_forwarded_port_is_reached_by_hairpin", fixed::a_forwarded_port_is_reached_by_hairpin),
+        ("a_forwarded_port_accepts_connections", fixed::a_forwarded_port_accepts_connections),
+        ("one_to_one", fixed::one_to_one),
+        ("one_to_one_hairpins", fixed::one_to_one_hairpins),
+        ("protocols_may_differ", tcp::protocols_may_differ),
+        ("hairpinned_connections_are_filtered", tcp::hairpinned_connections_are_filtered),
+        ("simultaneous_open", tcp::simultaneous_open),
         (NEEDS_NFT, nft::netlink_and_text_mean_the_same),
     ];
 
