@@ -88,6 +88,7 @@ fn main() -> std::process::ExitCode {
         ("each_host_has_its_block", ports::each_host_has_its_block),
         ("overloading_shares_ports", ports::overloading_shares_ports),
         ("an_address_pool_is_arbitrary", ports::an_address_pool_is_arbitrary),
+        ("the_largest_tables_load", ports::the_largest_tables_load),
         ("mappings_end", lifetimes::mappings_end),
         ("outbound_packets_alone_refresh", lifetimes::outbound_packets_alone_refresh),
         ("inbound_packets_alone_refresh", lifetimes::inbound_packets_alone_refresh),

@@ -9,6 +9,9 @@ use crate::endpoints::{Arrival, Endpoints, Id};
 use crate::lab::{EXTERNAL, HOSTS, Home, SERVERS};
 use crate::model::Model;
 
+const PORTS: [PortAssignment; 4] =
+    [PortAssignment::Preserving, PortAssignment::Random, PortAssignment::Parity, PortAssignment::Sequential];
+
 /// Packets per behaviour.
 const STEPS: usize = 400;
 
@@ -52,7 +55,7 @@ pub fn random_packets_agree_with_the_model(home: &mut Home) {
     let mut seed = 0x5eed;
     for mapping in Mapping::ALL {
         for filtering in Filtering::ALL {
-            for ports in [PortAssignment::Preserving, PortAssignment::Random] {
+            for ports in PORTS {
                 for semantics in [Semantics::Strict, Semantics::ReplyAffine] {
                     seed += 1;
                     let b = Behavior { ports, semantics, ..Behavior::napt(mapping, filtering) };
