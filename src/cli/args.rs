@@ -23,6 +23,9 @@ pub enum Command {
     Run(super::run::Run),
     /// Judge and report the trials of an earlier run again, from the events it kept.
     Replay(super::replay::Replay),
+    /// Build NATs, probe them, and compare with what they are declared to be; with the checklists of the RFCs.
+    #[cfg(target_os = "linux")]
+    VerifyNat(super::verify_nat::VerifyNat),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
@@ -67,6 +70,8 @@ impl Command {
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
             Command::Run(run) => super::run::run(&run),
+            #[cfg(target_os = "linux")]
+            Command::VerifyNat(options) => super::verify_nat::run(&options),
             #[cfg(target_os = "linux")]
             Command::Exec(options) => super::exec::run(&options),
             Command::Completions(options) => super::generate::completions(&options, &mut out),

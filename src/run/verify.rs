@@ -1,0 +1,162 @@
+//! Probes a subject on its bench with everything that `natlab verify-nat` looks at.
+//!
+//! Each subject has a thread of its own that stays on one processor, since the [`clock`] tells by the order of packets what
+//! will not arrive. Before each measurement the gateways forget everything.
+
+mod bed;
+mod clock;
+mod hairpin;
+mod icmp;
+mod inward;
+mod packet;
+mod ports;
+mod raw;
+mod sizes;
+mod tcp;
+mod timers;
+mod udp;
+
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use tokio::sync::{oneshot, watch};
+
+use crate::conformance::{Observations, Scaled, Subject, scaled};
+use crate::lab::topology::LabError;
+use crate::nat::{Behavior, Translation};
+use bed::Bed;
+
+/// Observes a subject; `place` tells those apart that are observed at the same time.
+pub async fn observe(
+    subject: Subject,
+    directory: PathBuf,
+    place: usize,
+    mut cancel: watch::Receiver<bool>,
+) -> Result<Observations, String> {
+    let (tell, told) = oneshot::channel();
+    let work = move || {
+        let made = stay_on(place).and_then(|()| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_err(|e| format!("starting a runtime: {e}"))
+        });
+        let seen = made.and_then(|runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    seen = observed(&subject, &directory, place) => seen.map_err(|e| e.to_string()),
+                    _ = cancel.wait_for(|c| *c) => Err("it was interrupted".to_owned()),
+                }
+            })
+        });
+        // Nobody listens any more only when the whole process is ending.
+        let _ = tell.send(seen);
+    };
+    let thread = std::thread::Builder::new().name("verify".into()).spawn(work);
+    thread.map_err(|e| format!("starting a thread: {e}"))?;
+    told.await.unwrap_or_else(|_| Err("its thread panicked".to_owned()))
+}
+
+/// Moves the calling thread to one of the processors that it may use.
+fn stay_on(place: usize) -> Result<(), String> {
+    let say = |e: nix::Error| format!("choosing a processor: {e}");
+    let allowed = sched_getaffinity(Pid::from_raw(0)).map_err(say)?;
+    let all: Vec<usize> = (0..CpuSet::count()).filter(|n| allowed.is_set(*n).unwrap_or(false)).collect();
+    let Some(own) = all.get(place % all.len().max(1)) else { return Err("choosing a processor: there is none".into()) };
+    let mut one = CpuSet::new();
+    one.set(*own).map_err(say)?;
+    sched_setaffinity(Pid::from_raw(0), &one).map_err(say)
+}
+
+async fn observed(subject: &Subject, directory: &Path, place: usize) -> Result<Observations, LabError> {
+    let bed = Bed::build(subject, directory, &format!("verify-{place}")).await?;
+    let mut seen = Observations {
+        external: bed.bench.external.clone(),
+        hosts: bed.bench.hosts.to_vec(),
+        ..Observations::default()
+    };
+    everything(&bed, subject, &mut seen).await?;
+    bed.finish(&mut seen).await?;
+    Ok(seen)
+}
+
+/// Every measurement, each with gateways as new. One that cannot be made is told and does not keep others from being made.
+async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Result<(), LabError> {
+    let declared = subject.declared();
+    let mut failures = Vec::new();
+    macro_rules! measure {
+        ($what:literal, $measurement:expr) => {{
+            bed.load(subject).await?;
+            match $measurement.await {
+                Ok(seen) => Some(seen),
+                Err(e) => {
+                    failures.push(format!("{}: failed to {e}", $what).replace("failed to failed to", "failed to"));
+                    None
+                }
+            }
+        }};
+    }
+    seen.passes = measure!("whether UDP passes", udp::passes(bed));
+    let udp = seen.passes.is_some_and(|p| p.outbound);
+    if udp {
+        seen.udp = measure!("UDP mapping and filtering", udp::behaved(bed));
+        seen.unsolicited = measure!("unsolicited UDP", udp::unsolicited(bed)).flatten();
+        seen.ports = measure!("ports", ports::ports(bed, &declared));
+        seen.hairpin = measure!("hairpinning", hairpin::udp(bed));
+        seen.sizes = measure!("fragments", sizes::sizes(bed));
+    }
+    seen.tcp = measure!("TCP mapping and filtering", tcp::behaved(bed));
+    seen.syn = measure!("unsolicited SYNs", tcp::syn(bed));
+    seen.tcp_hairpin = measure!("hairpinned TCP", hairpin::connection(bed));
+    seen.icmp = measure!("ICMP", icmp::icmp(bed, udp));
+    seen.payload = measure!("payloads", inward::payload(bed, udp));
+    if let [only] = &subject.gateways[..] {
+        seen.forwards = measure!("port forwards", inward::forwards(bed, &only.forwards));
+    }
+    timers(bed, subject, &declared, udp, seen, &mut failures).await?;
+    seen.failures = failures;
+    Ok(())
+}
+
+/// Whether a gateway remembers anything that could end.
+fn remembers(b: &Behavior) -> bool {
+    b.translation == Translation::Napt || b.filtering != crate::nat::Filtering::EndpointIndependent
+}
+
+/// Timers, with every gateway's lifetimes made as short as the shortest one's.
+async fn timers(
+    bed: &Bed,
+    subject: &Subject,
+    declared: &Behavior,
+    udp: bool,
+    seen: &mut Observations,
+    failures: &mut Vec<String>,
+) -> Result<(), LabError> {
+    let remembering = subject.gateways.iter().map(|g| g.behavior).filter(remembers);
+    let Some(shortest) = remembering.map(|b| b.lifetime_ms).min() else { return Ok(()) };
+    let lifetime: Scaled = scaled(shortest.min(declared.lifetime_ms));
+    // Those that live longer keep living longer.
+    let short = subject.map(|b| Behavior {
+        lifetime_ms: (b.lifetime_ms.saturating_mul(lifetime.checked_ms) / lifetime.configured_ms.max(1)).max(1),
+        ..b
+    });
+    bed.load(&short).await?;
+    let queries = timers::query_timeout(bed)?.map(scaled);
+    let (of_udp, of_queries) =
+        tokio::join!(async { if udp { Some(timers::udp(bed, lifetime).await) } else { None } }, async {
+            match queries {
+                Some(timer) => Some(timers::queries(bed, timer).await.map(|seen| (timer, seen))),
+                None => None,
+            }
+        },);
+    match of_udp {
+        Some(Ok(timers)) => seen.udp_timers = Some(timers),
+        Some(Err(e)) => failures.push(format!("UDP lifetimes: {e}")),
+        None => {}
+    }
+    match of_queries {
+        Some(Ok(timer)) => seen.query_timer = Some(timer),
+        Some(Err(e)) => failures.push(format!("ICMP query timers: {e}")),
+        None => {}
+    }
+    Ok(())
+}
