@@ -29,8 +29,8 @@ pub enum Command {
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
-    /// List the presets and the shipped scenarios.
-    List,
+    /// List the presets and the shipped scenarios; `list nats` tells what each preset does and what it rests on.
+    List(super::list::List),
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
     /// Print the JSON Schema of scenario files, with which editors complete and check them.
@@ -64,7 +64,7 @@ impl Command {
             #[cfg(target_os = "linux")]
             Command::Doctor(options) => super::doctor::run(&options),
             Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
-            Command::List => super::list::run(&mut out),
+            Command::List(list) => super::list::run(&list, &mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
             Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),

@@ -69,8 +69,8 @@ fn nats_in_a_circle() {
 #[test]
 fn a_chain_of_too_many_nats() {
     let mut text = good_but(&[("preset = \"symmetric\"", "preset = \"symmetric\"\nbehind = \"n1\"")]);
-    for n in 1..=8 {
-        let behind = if n < 8 { format!("behind = \"n{}\"\n", n + 1) } else { String::new() };
+    for n in 1..=32 {
+        let behind = if n < 32 { format!("behind = \"n{}\"\n", n + 1) } else { String::new() };
         text.push_str(&format!("[nat.n{n}]\npreset = \"full-cone\"\n{behind}"));
     }
     assert_snapshot!("deep", problems(text));
