@@ -15,6 +15,8 @@ mod misbehaving;
 mod records;
 #[path = "lab/shipped.rs"]
 mod shipped;
+#[path = "lab/verify.rs"]
+mod verify;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -24,8 +26,15 @@ fn main() {
     if let Some(why) = &ignored {
         eprintln!("ignored, this host has no lab: {why}");
     }
-    let tests =
-        [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests(), foreign::tests()];
+    let tests = [
+        shipped::tests(),
+        matrix::tests(),
+        misbehaving::tests(),
+        endings::tests(),
+        records::tests(),
+        foreign::tests(),
+        verify::tests(),
+    ];
     // Some tests are ignored for reasons of their own.
     let with_lab = |t: Trial| if ignored.is_some() { t.with_ignored_flag(true) } else { t };
     let tests: Vec<Trial> = tests.into_iter().flatten().map(with_lab).collect();

@@ -11,7 +11,7 @@ use super::output::{complain, report, stdout_colour};
 use super::progress::Progress;
 use super::run::terminal_width;
 use super::{doctor, load};
-use crate::conformance::{Conclusion, Conformance, Declared, Subject, judge};
+use crate::conformance::{Conclusion, Conformance, Declared, Inward, Subject, judge};
 use crate::lab::isolate::Terminal;
 use crate::nat::preset;
 use crate::report::{Look, conformance};
@@ -114,7 +114,14 @@ fn subjects(names: &[String]) -> Result<Vec<Subject>, Exit> {
     for name in names {
         match preset::find(name) {
             Some(p) => all.push(of_preset(p)),
-            None => all.extend(of_scenario(&load::scenario(name)?)),
+            None => {
+                let scenario = load::scenario(name).inspect_err(|_| {
+                    if let Some(near) = preset::nearest(name) {
+                        complain(&format!("there is no preset {name}, either"), Some(&format!("did you mean {near}?")));
+                    }
+                })?;
+                all.extend(of_scenario(&scenario));
+            }
         }
     }
     let mut seen = BTreeMap::new();
@@ -126,9 +133,19 @@ fn of_preset(p: &preset::Preset) -> Subject {
     Subject::alone(Declared { name: p.name.to_owned(), behavior: p.behavior, forwards: Vec::new() })
 }
 
+fn declared(nat: &Nat) -> Declared {
+    let first = nat.forwards.first().map(|f| &f.to);
+    let inward = nat.forwards.iter().map(|f| Inward {
+        protocol: f.protocol,
+        port: f.port,
+        host: usize::from(Some(&f.to) != first),
+        inside: f.to_port,
+    });
+    Declared { name: nat.name.clone(), behavior: nat.behavior, forwards: inward.collect() }
+}
+
 /// Every NAT by itself, and every chain.
 fn of_scenario(scenario: &Scenario) -> Vec<Subject> {
-    let declared = |n: &Nat| Declared { name: n.name.clone(), behavior: n.behavior, forwards: Vec::new() };
     let mut all = Vec::new();
     for nat in &scenario.nats {
         all.push(Subject::alone(declared(nat)));

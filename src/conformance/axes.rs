@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::found::inside::REACHES_THE_FILTER;
 use super::found::{self, Found, Is, Why};
 use super::observations::Observations;
 use super::scale::duration;
@@ -77,14 +78,7 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     let tcp = b.tcp();
     let mut all = vec![
         plain("udp", &b.udp, &found.udp, udp_word, "a packet to a server, and its answer"),
-        row(
-            "translation",
-            translation_word(&b.translation),
-            &found.translation,
-            |all| all.contains(&b.translation),
-            |all| all.iter().map(translation_word).collect::<Vec<_>>().join(" or "),
-            "both hosts, from one port each",
-        ),
+        plain("translation", &b.translation, &found.translation, translation_word, "both hosts, from one port each"),
     ];
     if b.udp == UdpPolicy::Allowed || found.udp != Ok(UdpPolicy::Blocked) {
         all.push(plain("mapping", &b.mapping, &found.mapping, short, "one socket to 1:p, 1:q, 2:p and 3:q"));
@@ -98,8 +92,8 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     }
     if b.udp == UdpPolicy::Allowed {
         let how = "one host to the other through external endpoints, before and after both have sent";
-        all.push(plain("hairpinning", &b.hairpinning, &found.hairpinning, hairpin_word, how));
-        all.push(timed("lifetime", b.lifetime_ms, &found.lifetime));
+        all.push(hairpin("hairpinning", b.hairpinning, &found.hairpinning, how));
+        all.push(timed("lifetime", subject.lifetime_ms().unwrap_or(b.lifetime_ms), &found.lifetime));
         let how = "one packet either way at 60 % of the lifetime, probed at 125 %";
         all.push(plain("refresh", &b.refresh, &found.refresh, refresh_word, how));
         let how = "to a port that nobody has, and past the filter";
@@ -121,14 +115,25 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     let how = "a SYN comes in while the host awaits the answer to its own";
     let open = &found.simultaneous_open;
     all.push(plain("tcp simultaneous-open", &tcp.simultaneous_open, open, open_word, how));
-    let how = "one host connects to the other through external endpoints";
-    all.push(plain("tcp hairpinning", &b.hairpinning, &found.tcp_hairpinning, hairpin_word, how));
+    let how = "SYNs from one host to the other through external endpoints";
+    all.push(hairpin("tcp hairpinning", b.hairpinning, &found.tcp_hairpinning, how));
     if o.tcp_timer.is_some() {
         all.push(timed("tcp lifetime", tcp.lifetime_ms, &found.tcp_lifetime));
     }
     all.extend(forwards(subject, o));
     all.push(astray(o));
     all
+}
+
+/// What reaches a filter is hairpinned, even if nobody can see from which source.
+fn hairpin(axis: &'static str, declared: Hairpinning, found: &Is<Hairpinning>, how: &str) -> Axis {
+    let known = match found {
+        Err(Why::NoMeaning(why)) if declared == Hairpinning::None && why == REACHES_THE_FILTER => {
+            Err(Why::Irregular("they reach the filter".into()))
+        }
+        found => found.clone(),
+    };
+    plain(axis, &declared, &known, hairpin_word, how)
 }
 
 /// Which endpoints mappings get: of a gateway by itself, since a chain's are a mixture.
@@ -167,10 +172,9 @@ fn assignment(b: &Behavior, found: &Found, o: &Observations) -> Vec<Axis> {
 }
 
 fn timed(axis: &'static str, declared_ms: u64, found: &Is<found::Lived>) -> Axis {
-    let timer = found.as_ref().map(|l| l.timer.describe());
-    let how = "mappings probed at 60, 85, 115 and 140 %";
-    let declared = timer.unwrap_or_else(|_| duration(declared_ms));
-    row(axis, declared, found, |_| true, |l| l.describe(), how)
+    let how = "mappings are probed before and after their time";
+    let word = |l: &found::Lived| format!("{}: {}", l.timer.describe(), l.describe());
+    row(axis, duration(declared_ms), found, |l| l.timer.configured_ms == declared_ms, word, how)
 }
 
 fn forwards(subject: &Subject, o: &Observations) -> Option<Axis> {

@@ -7,14 +7,14 @@
 //! host-a ════════════════════════════════════╛  a link round the gateways, for the clock
 //! ```
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
 use crate::nat::{Forward, Gateway, Pair, Translation};
 use crate::net::Network;
-use crate::plan::{Bridge, End, Hop, Interface, Link, Node, NodeRole, Route, Topology};
+use crate::plan::{Bridge, End, Hop, Interface, Link, Loss, Node, NodeRole, Route, Topology};
 
 /// Names of the nodes inside and of the silent one outside.
 pub const HOSTS: [&str; 2] = ["host-a", "host-b"];
@@ -49,6 +49,14 @@ pub struct Bench {
     pub hosts: [Ipv4Addr; 2],
     /// External addresses that the outside sees: those of the outermost gateway that translates; none where none does.
     pub external: Vec<Ipv4Addr>,
+}
+
+impl Bench {
+    /// Which host has which external address, where the innermost gateway is the only one and a 1:1 NAT.
+    pub fn pairs(&self) -> Vec<Pair> {
+        let [only] = &self.gateways[..] else { return Vec::new() };
+        self.topology.node(only).and_then(|n| n.gateway.as_ref()).map(|g| g.pairs.clone()).unwrap_or_default()
+    }
 }
 
 /// Name of a gateway's node.
@@ -91,7 +99,8 @@ pub fn bench(subject: &Subject) -> Bench {
         let forwards = declared.forwards.iter().map(|f| Forward {
             protocol: f.protocol,
             port: f.port,
-            to: std::net::SocketAddrV4::new(hosts[0], f.inside),
+            // Of an outer gateway: to the next one.
+            to: SocketAddrV4::new(if level + 1 == depth { hosts[f.host.min(1)] } else { nth(inside, 2) }, f.inside),
         });
         let gateway = Gateway {
             behavior: *b,
@@ -222,5 +231,80 @@ fn via(to: Network, gateway: Ipv4Addr, interface: &str) -> Route {
 
 fn link(a: (&str, &str), b: (&str, &str)) -> Link {
     let end = |(node, interface): (&str, &str)| End { node: node.to_owned(), interface: interface.to_owned() };
-    Link { a: end(a), b: end(b) }
+    Link { a: end(a), b: end(b), loss: Loss::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::conformance::{Declared, Inward};
+    use crate::nat::{Behavior, Filtering, Mapping};
+    use crate::net::Transport;
+
+    const EIM: Mapping = Mapping::EndpointIndependent;
+    const EIF: Filtering = Filtering::EndpointIndependent;
+
+    fn declared(behavior: Behavior) -> Declared {
+        let forward = Inward { protocol: Transport::Udp, port: 7000, host: 1, inside: 7001 };
+        Declared { name: "n".into(), behavior, forwards: vec![forward] }
+    }
+
+    fn addresses(bench: &Bench) -> Vec<Ipv4Addr> {
+        let of = |n: &Node| {
+            let bridged = n.bridges.iter().flat_map(|b| b.addresses.clone());
+            n.interfaces.iter().flat_map(|i| i.addresses.clone()).chain(bridged).collect::<Vec<_>>()
+        };
+        bench.topology.nodes.iter().flat_map(of).map(|a| a.address).collect()
+    }
+
+    #[test]
+    fn every_address_is_there_once() {
+        let pool = Behavior { addresses: 4, ..Behavior::napt(EIM, EIF) };
+        let one_to_one = Behavior::one_to_one(EIF);
+        let public = Behavior::public(EIF);
+        for chain in [vec![pool], vec![one_to_one], vec![one_to_one, pool], vec![public, pool, public, pool]] {
+            let bench = bench(&Subject::chain(chain.into_iter().map(declared).collect()));
+            let all = addresses(&bench);
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+            assert!(bench.external.iter().all(|a| all.contains(a)));
+        }
+    }
+
+    #[test]
+    fn a_one_to_one_nat_has_an_address_for_each_host_besides_its_own() {
+        let bench = bench(&Subject::alone(declared(Behavior::one_to_one(EIF))));
+        let pairs = bench.pairs();
+        assert_eq!(pairs.iter().map(|p| p.inside).collect::<Vec<_>>(), bench.hosts);
+        assert_eq!(pairs.iter().map(|p| p.external).collect::<Vec<_>>(), bench.external);
+    }
+
+    #[test]
+    fn what_is_not_translated_is_known_in_front_and_what_is_translated_is_not() {
+        let public = Behavior::public(EIF);
+        let nat = Behavior::napt(EIM, EIF);
+        let known = |chain: Vec<Behavior>| {
+            let bench = bench(&Subject::chain(chain.into_iter().map(declared).collect()));
+            let routes = &bench.topology.node(Topology::INTERNET).unwrap().routes;
+            let inside = |r: &&Route| bench.hosts.iter().all(|h| r.to.prefix > 0 && r.to.contains(*h));
+            routes.iter().filter(inside).count()
+        };
+        assert_eq!((known(vec![public]), known(vec![public, public])), (1, 1));
+        assert_eq!((known(vec![nat]), known(vec![public, nat]), known(vec![nat, public])), (0, 0, 0));
+    }
+
+    #[test]
+    fn forwards_lead_to_hosts_or_to_the_next_gateway() {
+        let nat = declared(Behavior::napt(EIM, EIF));
+        let bench = bench(&Subject::chain(vec![nat.clone(), nat]));
+        let to = |n: usize| {
+            let node = bench.topology.node(&bench.gateways[n]).unwrap();
+            *node.gateway.as_ref().unwrap().forwards[0].to.ip()
+        };
+        let inner = bench.topology.node(&bench.gateways[1]).unwrap();
+        assert_eq!(to(0), inner.interfaces[0].addresses[0].address);
+        assert_eq!(to(1), bench.hosts[1]);
+    }
 }

@@ -8,6 +8,8 @@ mod time;
 pub use ports::{Assignment, block};
 pub use time::{Lived, prolonged};
 
+use std::net::SocketAddrV4;
+
 use super::observations::{Answer, Behaved, Condition, Filtered, Mapped, Observations};
 use crate::nat::{
     Filtering, Hairpinning, IcmpErrors, Mapping, Pooling, Refresh, Semantics, SimultaneousOpen, Translation, UdpPolicy,
@@ -49,8 +51,8 @@ pub(super) fn seen<T>(what: &Option<T>) -> Is<&T> {
 pub struct Found {
     /// Whether UDP passes.
     pub udp: Is<UdpPolicy>,
-    /// What translates like this: more than one value where packets cannot tell.
-    pub translation: Is<Vec<Translation>>,
+    /// Whether, and whether each host has an address of its own.
+    pub translation: Is<Translation>,
     /// Of UDP.
     pub mapping: Is<Mapping>,
     /// Of UDP.
@@ -232,7 +234,7 @@ fn deterministic(b: &Behaved) -> Is<bool> {
 }
 
 /// Of UDP, or of TCP where that is all there is.
-fn translation(o: &Observations) -> Is<Vec<Translation>> {
+fn translation(o: &Observations) -> Is<Translation> {
     let behaved = o.udp.as_ref().or(o.tcp.as_ref());
     let Some(behaved) = behaved else { return undecided("nothing passed") };
     let mut ends = Vec::new();
@@ -245,23 +247,23 @@ fn translation(o: &Observations) -> Is<Vec<Translation>> {
     }
     let [(inside_a, a), (inside_b, b)] = ends[..] else { return undecided("there are not two hosts") };
     match (a == inside_a, b == inside_b) {
-        (true, true) => return Ok(vec![Translation::None]),
+        (true, true) => return Ok(Translation::None),
         (false, false) => {}
         _ => return irregular("one host is translated, the other is not"),
     }
-    let kept = a.port() == inside_a.port() && b.port() == inside_b.port();
-    Ok(if a.ip() == b.ip() {
-        vec![Translation::Napt]
-    } else if kept {
-        vec![Translation::OneToOne, Translation::Napt]
-    } else {
-        vec![Translation::Napt]
-    })
+    // A pool that keeps ports looks the same but for whose address it is.
+    let own = |inside: SocketAddrV4, external: SocketAddrV4| {
+        let mut pairs = o.pairs.iter();
+        inside.port() == external.port() && pairs.any(|p| (p.inside, p.external) == (*inside.ip(), *external.ip()))
+    };
+    Ok(if own(inside_a, a) && own(inside_b, b) { Translation::OneToOne } else { Translation::Napt })
 }
 
 /// What packets got that nobody owns the destination of, and those that the filter kept out.
 fn unsolicited(o: &Observations) -> Is<Unsolicited> {
-    let mut answers: Vec<Answer> = o.unsolicited.iter().map(|u| u.unowned).collect();
+    // A port of an address that is a host's own, or of a host itself, always has an owner, who may answer.
+    let unowned = o.unsolicited.iter().filter(|_| translation(o) == Ok(Translation::Napt));
+    let mut answers: Vec<Answer> = unowned.map(|u| u.unowned).collect();
     let behaved = seen(&o.udp)?;
     answers.extend(behaved.filtering.iter().flat_map(|f| f.answers.clone()));
     // What arrives at an open endpoint is not unsolicited.
@@ -275,12 +277,9 @@ fn unsolicited(o: &Observations) -> Is<Unsolicited> {
 }
 
 fn syn(o: &Observations) -> Is<UnsolicitedSyn> {
-    let mut answers: Vec<Answer> = o.syn.iter().map(|s| s.unowned).collect();
+    let unowned = o.syn.iter().filter(|_| translation(o) == Ok(Translation::Napt));
+    let mut answers: Vec<Answer> = unowned.map(|s| s.unowned).collect();
     answers.extend(seen(&o.tcp)?.filtering.iter().flat_map(|f| f.answers.clone()));
-    // Without translation a SYN to a port that nobody has is the host's own business.
-    if translation(o) == Ok(vec![Translation::None]) {
-        answers = seen(&o.tcp)?.filtering.iter().flat_map(|f| f.answers.clone()).collect();
-    }
     match &answers[..] {
         [] => no_meaning("nobody is kept out"),
         all if all.iter().all(|a| *a == Answer::Silence) => Ok(UnsolicitedSyn::Dropped),

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use serde::{Deserialize, Serialize};
 
 use super::scale::Scaled;
+use crate::nat::Pair;
 
 /// Where a packet arrived from; `None` when it did not arrive.
 pub type Source = Option<SocketAddrV4>;
@@ -17,6 +18,9 @@ pub struct Observations {
     pub external: Vec<Ipv4Addr>,
     /// Inside addresses of the two hosts.
     pub hosts: Vec<Ipv4Addr>,
+    /// Of a 1:1 NAT: whose external address is whose.
+    #[serde(default)]
+    pub pairs: Vec<Pair>,
     /// Whether UDP packets passed at all.
     pub passes: Option<Passes>,
     /// Mapping and filtering of UDP.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nat::Behavior;
+use crate::nat::{Behavior, Filtering, Translation};
 use crate::net::Transport;
 
 /// A gateway as it is declared, free of any address.
@@ -12,7 +12,8 @@ pub struct Declared {
     pub name: String,
     /// What it does.
     pub behavior: Behavior,
-    /// Its static port forwards; on the bench all lead to the first inside host.
+    /// Its static port forwards. They are loaded while they are probed themselves, and at no other time: a port that is
+    /// forwarded is not free for mappings.
     #[serde(default)]
     pub forwards: Vec<Inward>,
 }
@@ -24,6 +25,8 @@ pub struct Inward {
     pub protocol: Transport,
     /// External port.
     pub port: u16,
+    /// Which inside host it leads to, of two.
+    pub host: usize,
     /// Port of the inside endpoint.
     pub inside: u16,
 }
@@ -56,9 +59,23 @@ impl Subject {
 
     /// What all of them do together.
     pub fn declared(&self) -> Behavior {
-        let open = Behavior::public(crate::nat::Filtering::EndpointIndependent);
+        let open = Behavior::public(Filtering::EndpointIndependent);
         let together = self.gateways.iter().rev().map(|g| g.behavior).reduce(|inner, outer| inner.behind(outer));
         together.unwrap_or(open)
+    }
+
+    /// How long an idle UDP flow through all of them lives, in milliseconds: as long as in the first that forgets it. `None`
+    /// when none remembers anything.
+    pub fn lifetime_ms(&self) -> Option<u64> {
+        let remembers =
+            |b: &Behavior| b.translation == Translation::Napt || b.filtering != Filtering::EndpointIndependent;
+        self.gateways.iter().map(|g| g.behavior).filter(remembers).map(|b| b.lifetime_ms).min()
+    }
+
+    /// The same without static port forwards.
+    pub fn without_forwards(&self) -> Subject {
+        let each = self.gateways.iter().map(|g| Declared { forwards: Vec::new(), ..g.clone() });
+        Subject { name: self.name.clone(), gateways: each.collect() }
     }
 
     /// The same with another behaviour of each gateway.

@@ -1,5 +1,8 @@
 //! Conformance of NATs for people, as a checklist, and for programs.
 
+#[cfg(test)]
+mod tests;
+
 use super::Look;
 use super::human::paint::{Paint, Tone};
 use super::human::text::wrap;

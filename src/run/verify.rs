@@ -22,9 +22,9 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use tokio::sync::{oneshot, watch};
 
-use crate::conformance::{Observations, Scaled, Subject, scaled};
+use crate::conformance::{Observations, Subject, scaled};
 use crate::lab::topology::LabError;
-use crate::nat::{Behavior, Translation};
+use crate::nat::Behavior;
 use bed::Bed;
 
 /// Observes a subject; `place` tells those apart that are observed at the same time.
@@ -72,6 +72,7 @@ async fn observed(subject: &Subject, directory: &Path, place: usize) -> Result<O
     let mut seen = Observations {
         external: bed.bench.external.clone(),
         hosts: bed.bench.hosts.to_vec(),
+        pairs: bed.bench.pairs(),
         ..Observations::default()
     };
     everything(&bed, subject, &mut seen).await?;
@@ -83,9 +84,13 @@ async fn observed(subject: &Subject, directory: &Path, place: usize) -> Result<O
 async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Result<(), LabError> {
     let declared = subject.declared();
     let mut failures = Vec::new();
+    let plain = subject.without_forwards();
     macro_rules! measure {
-        ($what:literal, $measurement:expr) => {{
-            bed.load(subject).await?;
+        ($what:literal, $measurement:expr) => {
+            measure!($what, $measurement, &plain)
+        };
+        ($what:literal, $measurement:expr, $loaded:expr) => {{
+            bed.load($loaded).await?;
             match $measurement.await {
                 Ok(seen) => Some(seen),
                 Err(e) => {
@@ -110,30 +115,22 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
     seen.icmp = measure!("ICMP", icmp::icmp(bed, udp));
     seen.payload = measure!("payloads", inward::payload(bed, udp));
     if let [only] = &subject.gateways[..] {
-        seen.forwards = measure!("port forwards", inward::forwards(bed, &only.forwards));
+        seen.forwards = measure!("port forwards", inward::forwards(bed, &only.forwards), subject);
     }
-    timers(bed, subject, &declared, udp, seen, &mut failures).await?;
+    timers(bed, &plain, udp, seen, &mut failures).await?;
     seen.failures = failures;
     Ok(())
-}
-
-/// Whether a gateway remembers anything that could end.
-fn remembers(b: &Behavior) -> bool {
-    b.translation == Translation::Napt || b.filtering != crate::nat::Filtering::EndpointIndependent
 }
 
 /// Timers, with every gateway's lifetimes made as short as the shortest one's.
 async fn timers(
     bed: &Bed,
     subject: &Subject,
-    declared: &Behavior,
     udp: bool,
     seen: &mut Observations,
     failures: &mut Vec<String>,
 ) -> Result<(), LabError> {
-    let remembering = subject.gateways.iter().map(|g| g.behavior).filter(remembers);
-    let Some(shortest) = remembering.map(|b| b.lifetime_ms).min() else { return Ok(()) };
-    let lifetime: Scaled = scaled(shortest.min(declared.lifetime_ms));
+    let Some(lifetime) = subject.lifetime_ms().map(scaled) else { return Ok(()) };
     // Those that live longer keep living longer.
     let short = subject.map(|b| Behavior {
         lifetime_ms: (b.lifetime_ms.saturating_mul(lifetime.checked_ms) / lifetime.configured_ms.max(1)).max(1),

@@ -4,6 +4,9 @@ use super::{Is, irregular, no_meaning, seen, undecided};
 use crate::conformance::observations::{ErrorCase, Hairpin, IcmpError, Observations};
 use crate::nat::{Hairpinning, IcmpErrors};
 
+/// Why the source is not known of hairpinned packets that no packet of the receiver can open the filter for.
+pub const REACHES_THE_FILTER: &str = "packets reach the filter, and behind this mapping none can open it";
+
 /// From the source that hairpinned packets arrive with; of packets that do not, from the rules that dropped them.
 pub fn hairpinning(hairpin: &Option<Hairpin>, o: &Observations) -> Is<Hairpinning> {
     let h = seen(hairpin)?;
@@ -30,7 +33,7 @@ pub fn hairpinning(hairpin: &Option<Hairpin>, o: &Observations) -> Is<Hairpinnin
         [how] => Ok(how),
         [] if h.refused > 0 || h.filtered == 0 => Ok(Hairpinning::None),
         // It reached the filter, so there is hairpinning; what it would have arrived from nobody saw.
-        [] => no_meaning("packets reach the filter, and behind this mapping none can open it"),
+        [] => no_meaning(REACHES_THE_FILTER),
         _ => irregular("from inside and from outside sources"),
     }
 }

@@ -12,7 +12,7 @@ use crate::conformance::observations::Source;
 use crate::conformance::{Observations, Subject};
 use crate::lab::namespace::Sysctl;
 use crate::lab::topology::{self, Lab, LabError};
-use crate::nat::rules::{self, Stage};
+use crate::nat::rules;
 use crate::nft::encode::{self, Load};
 use crate::plan::Topology;
 
@@ -80,6 +80,7 @@ impl Bed {
             let set = n.run(|| all.iter().try_for_each(Sysctl::write))?;
             set.map_err(|why| LabError::Sysctl { node: n.name.clone(), why })?;
         }
+        self.lab.all_running(&self.bench.topology).await?;
         // The nodes of a link send to each other's addresses there.
         for n in &self.bench.topology.nodes {
             let mut near: Vec<Ipv4Addr> = Vec::new();
@@ -122,14 +123,9 @@ impl Bed {
             let gateway = wanted.topology.node(name).and_then(|n| n.gateway.clone());
             let mut gateway = gateway.ok_or_else(|| LabError::NoSuchNode(name.clone()))?;
             gateway.seed = gateway.seed.wrapping_add(1000 * self.loads.get() + 31 * level as u64);
-            encode::load_table(&node.nft, &rules::table(&gateway), Load::Replace)
-                .await
-                .map_err(LabError::rules(name))?;
+            topology::load(node, &gateway, Load::Replace).await?;
             let flushed = node.conntrack.flush_conntrack_all().await;
             flushed.map_err(LabError::netlink("clear the connections", name))?;
-            let sysctls: Vec<_> = topology::of_gateway(&gateway, Stage::AfterTable).collect();
-            let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
-            set.map_err(|why| LabError::Sysctl { node: name.clone(), why })?;
         }
         self.loads.set(self.loads.get() + 1);
         Ok(())
@@ -145,11 +141,6 @@ impl Bed {
             }
         }
         Ok(all)
-    }
-
-    /// Those of rules whose comment begins so.
-    pub async fn dropped(&self, comment: &str) -> Result<u64, LabError> {
-        Ok(self.drops().await?.iter().filter(|(rule, _)| rule.starts_with(comment)).map(|(_, n)| n).sum())
     }
 
     async fn keep_drops(&self) -> Result<(), LabError> {

@@ -1,14 +1,28 @@
 //! Packets and connections from one inside host to another through their external endpoints (RFC 4787 §6, RFC 5382 §7.2).
 
+use std::net::SocketAddrV4;
+
 use super::bed::{Bed, Group, Place};
+use super::packet;
+use super::raw::Use;
 use super::tcp;
 use super::udp::PORTS;
-use crate::conformance::observations::Hairpin;
+use crate::conformance::observations::{Hairpin, Source};
 use crate::lab::topology::LabError;
 
-/// Comments of rules, as they begin.
-const REFUSED: &str = "hairpinning (RFC 4787 6), udp: none";
-const FILTERED: &str = "hairpinning (RFC 4787 6), udp: only from";
+/// Packets that rules have dropped because there is no hairpinning, and because the filter applies to hairpinned packets, too.
+/// Rules are known by the property that their comments begin with.
+async fn drops(bed: &Bed, protocol: &str) -> Result<[u64; 2], LabError> {
+    let mut counted = [0; 2];
+    for (rule, packets) in bed.drops().await?.iter().filter(|(rule, _)| rule.starts_with("hairpinning")) {
+        if rule.contains(&format!("{protocol}: none")) {
+            counted[0] += packets;
+        } else if rule.contains(&format!("{protocol}: only from")) {
+            counted[1] += packets;
+        }
+    }
+    Ok(counted)
+}
 
 /// UDP.
 pub async fn udp(bed: &Bed) -> Result<Hairpin, LabError> {
@@ -20,21 +34,24 @@ pub async fn udp(bed: &Bed) -> Result<Hairpin, LabError> {
         *slot = group.deliver(id, group.local(server), server).await?;
     }
     let [Some(of_a), Some(of_b)] = seen.external else { return Ok(seen) };
-    let before = (bed.dropped(REFUSED).await?, bed.dropped(FILTERED).await?);
+    let before = drops(bed, "udp").await?;
     seen.first = group.deliver(a, of_b, b).await?;
     seen.answer = group.deliver(b, of_a, a).await?;
     seen.second = group.deliver(a, of_b, b).await?;
-    seen.refused = bed.dropped(REFUSED).await?.saturating_sub(before.0);
-    seen.filtered = bed.dropped(FILTERED).await?.saturating_sub(before.1);
+    let after = drops(bed, "udp").await?;
+    [seen.refused, seen.filtered] = [after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1])];
     Ok(seen)
 }
 
-/// TCP: both hosts are connected to a server, then the first connects to the second.
+/// TCP: both hosts are connected to a server, then one sends a SYN to the other. What counts is the SYN: with the inside
+/// source no connection comes of it where both hosts share a network, since the answer goes past the NAT to a host that
+/// awaits it from elsewhere. That is why RFC 4787 REQ-9a wants the external source.
 pub async fn connection(bed: &Bed) -> Result<Hairpin, LabError> {
     let server = tcp::listen(bed, Place::Server(0), 9400)?;
     let ports = [6410u16, 6411];
     let mut seen = Hairpin::default();
-    let listeners = [tcp::listen(bed, Place::Host(0), ports[0])?, tcp::listen(bed, Place::Host(1), ports[1])?];
+    let _listeners = [tcp::listen(bed, Place::Host(0), ports[0])?, tcp::listen(bed, Place::Host(1), ports[1])?];
+    let ears = [bed.raw(Place::Host(0), Use::Tcp)?, bed.raw(Place::Host(1), Use::Tcp)?];
     let mut kept = Vec::new();
     for (host, port) in ports.into_iter().enumerate() {
         let connection = tcp::connect(bed, Place::Host(host), port, server.at)?;
@@ -47,12 +64,22 @@ pub async fn connection(bed: &Bed) -> Result<Hairpin, LabError> {
         }
         kept.push((connection, accepted));
     }
-    let ([Some(of_a), Some(of_b)], [at_a, at_b]) = (seen.external, &listeners) else { return Ok(seen) };
-    let first = tcp::connect(bed, Place::Host(0), ports[0], of_b)?;
-    seen.first = tcp::accepted(bed, at_b).await?.map(|(_, from)| from);
-    drop(first);
-    let answer = tcp::connect(bed, Place::Host(1), ports[1], of_a)?;
-    seen.answer = tcp::accepted(bed, at_a).await?.map(|(_, from)| from);
-    drop(answer);
+    let [Some(of_a), Some(of_b)] = seen.external else { return Ok(seen) };
+    let before = drops(bed, "tcp").await?;
+    let syn = async |host: usize, to: SocketAddrV4, at: usize| -> Result<Source, LabError> {
+        let Some(raw) = ears.get(at) else { return Ok(None) };
+        raw.heard();
+        let sent = tcp::connect(bed, Place::Host(host), ports[host], to)?;
+        bed.clock.settled().await?;
+        let heard = raw.read(packet::read_tcp);
+        drop(sent);
+        bed.clock.settled().await?;
+        let mine = SocketAddrV4::new(bed.address(Place::Host(at)), ports[at]);
+        Ok(heard.into_iter().find(|(_, to, [syn, ack])| *to == mine && *syn && !*ack).map(|(from, ..)| from))
+    };
+    seen.first = syn(0, of_b, 1).await?;
+    seen.answer = syn(1, of_a, 0).await?;
+    let after = drops(bed, "tcp").await?;
+    [seen.refused, seen.filtered] = [after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1])];
     Ok(seen)
 }

@@ -18,14 +18,14 @@ pub async fn forwards(bed: &Bed, declared: &[Inward]) -> Result<Vec<Forwarded>, 
         all.push(match f.protocol {
             Transport::Udp => {
                 let group = Group::new(bed);
-                let inside = group.bind(Place::Host(0), f.inside)?;
+                let inside = group.bind(Place::Host(f.host), f.inside)?;
                 let (stranger, other) = (group.bind(Place::Server(2), 9700)?, group.bind(Place::Server(1), 9701)?);
                 let inbound = group.deliver(stranger, external, inside).await?;
                 let outbound = group.deliver(inside, group.local(other), other).await?;
                 Forwarded { port: f.port, tcp: false, inbound, stranger: group.local(stranger), outbound }
             }
             Transport::Tcp => {
-                let inside = tcp::listen(bed, Place::Host(0), f.inside)?;
+                let inside = tcp::listen(bed, Place::Host(f.host), f.inside)?;
                 let stranger = tcp::connect(bed, Place::Server(2), 9702, external)?;
                 let inbound = tcp::accepted(bed, &inside).await?.map(|(_, from)| from);
                 Forwarded { port: f.port, tcp: true, inbound, stranger: stranger.from, outbound: None }
