@@ -8,8 +8,8 @@ use super::observations::Observations;
 use super::scale::duration;
 use super::{Axis, AxisVerdict, Subject};
 use crate::nat::{
-    Behavior, Hairpinning, IcmpErrors, Pooling, PortAssignment, Refresh, Semantics, SimultaneousOpen, Translation,
-    UdpPolicy, Unsolicited, UnsolicitedSyn,
+    Behavior, Filtering, Hairpinning, IcmpErrors, Pooling, PortAssignment, Refresh, Semantics, SimultaneousOpen,
+    Translation, UdpPolicy, Unsolicited, UnsolicitedSyn,
 };
 
 /// A kebab-case word, as scenarios spell it.
@@ -118,9 +118,10 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     let how = "SYNs from one host to the other through external endpoints";
     all.push(hairpin("tcp hairpinning", b.hairpinning, &found.tcp_hairpinning, how));
     if o.tcp_timer.is_some() {
-        all.push(timed("tcp lifetime", tcp.lifetime_ms, &found.tcp_lifetime));
+        all.push(timed("tcp lifetime", subject.tcp_lifetime_ms().unwrap_or(tcp.lifetime_ms), &found.tcp_lifetime));
     }
     all.extend(forwards(subject, o));
+    all.extend(dropped(&b, found, o));
     all.push(astray(o));
     all
 }
@@ -192,6 +193,18 @@ fn forwards(subject: &Subject, o: &Observations) -> Option<Axis> {
         found::seen(&o.forwards).map(|all| all.iter().filter(|f| works(f)).map(|f| name(f.tcp, f.port)).collect());
     let how = "a stranger comes to the port; the inside endpoint sends elsewhere";
     Some(row("forward", declared.join(", "), &found, |f| *f == declared, |f| f.join(", "), how))
+}
+
+/// A packet that did not arrive must have been dropped somewhere; where senders are answered, their answers tell.
+fn dropped(b: &Behavior, found: &Found, o: &Observations) -> Option<Axis> {
+    let filtered = found.filtering.as_ref().is_ok_and(|f| *f != Filtering::EndpointIndependent)
+        && found.unsolicited == Ok(Unsolicited::Dropped);
+    let missing = filtered || found.udp == Ok(UdpPolicy::Blocked);
+    let packets: u64 = o.drops.values().sum();
+    let word = |n: &u64| if *n == 0 { "by nobody".to_owned() } else { format!("{n} packets") };
+    let how = "counters of the rules: what did not arrive, they dropped";
+    let known = b.udp == UdpPolicy::Blocked || missing;
+    known.then(|| row("dropped by rules", "what is missing".into(), &Ok(packets), |n| *n > 0 || !missing, word, how))
 }
 
 /// Packets that came where nobody had sent them.

@@ -28,6 +28,14 @@ impl Scaled {
     }
 }
 
+impl Scaled {
+    /// What another lifetime becomes at this ratio. Whole seconds stay whole, since connection tracking knows no others.
+    pub fn shorten(self, ms: u64) -> u64 {
+        let short = ms.saturating_mul(self.checked_ms).div_ceil(self.configured_ms.max(1)).max(1);
+        if ms.is_multiple_of(1000) { short.next_multiple_of(1000) } else { short }
+    }
+}
+
 /// What is checked for a lifetime of so many milliseconds.
 pub fn scaled(configured_ms: u64) -> Scaled {
     Scaled { configured_ms, checked_ms: configured_ms.min(SHORT_MS) }
@@ -53,6 +61,9 @@ mod tests {
     fn the_ratio_and_the_configured_value_are_stated() {
         assert_eq!(scaled(120_000).describe(), "120 s, checked as 1 s at 1:120");
         assert_eq!(scaled(400).describe(), "400 ms");
+        let timer = scaled(30_000);
+        assert_eq!([30_000, 120_000, 100_000, 45_500].map(|ms| timer.shorten(ms)), [1000, 4000, 4000, 1517]);
+        assert_eq!(scaled(400).shorten(900), 900);
         assert_eq!(scaled(7_440_000).describe(), "2 h 4 min, checked as 1 s at 1:7440");
     }
 }

@@ -72,6 +72,13 @@ impl Subject {
         self.gateways.iter().map(|g| g.behavior).filter(remembers).map(|b| b.lifetime_ms).min()
     }
 
+    /// The same of an idle TCP connection.
+    pub fn tcp_lifetime_ms(&self) -> Option<u64> {
+        let remembers =
+            |b: &Behavior| b.translation == Translation::Napt || b.tcp().filtering != Filtering::EndpointIndependent;
+        self.gateways.iter().map(|g| g.behavior).filter(remembers).map(|b| b.tcp().lifetime_ms).min()
+    }
+
     /// The same without static port forwards.
     pub fn without_forwards(&self) -> Subject {
         let each = self.gateways.iter().map(|g| Declared { forwards: Vec::new(), ..g.clone() });

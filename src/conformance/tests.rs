@@ -172,6 +172,7 @@ pub(super) fn observations() -> Observations {
         }),
         forwards: Some(vec![]),
         payload: Some(Payload { udp: Some(true), tcp: Some(true) }),
+        drops: [("filtering (RFC 4787 5), udp: only from".to_owned(), 9)].into(),
         ..Observations::default()
     }
 }

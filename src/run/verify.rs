@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::conformance::{Observations, Subject, scaled};
 use crate::lab::topology::LabError;
-use crate::nat::Behavior;
+use crate::nat::{Behavior, Tcp, rules};
 use bed::Bed;
 
 /// Observes a subject; `place` tells those apart that are observed at the same time.
@@ -94,7 +94,7 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
             match $measurement.await {
                 Ok(seen) => Some(seen),
                 Err(e) => {
-                    failures.push(format!("{}: failed to {e}", $what).replace("failed to failed to", "failed to"));
+                    failures.push(format!("{}: {e}", $what));
                     None
                 }
             }
@@ -122,7 +122,13 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
     Ok(())
 }
 
-/// Timers, with every gateway's lifetimes made as short as the shortest one's.
+/// Whether the gateways' rules time connections at all.
+fn time_connections(bed: &Bed) -> bool {
+    let gateways = bed.bench.topology.nodes.iter().filter_map(|n| n.gateway.as_ref());
+    gateways.flat_map(rules::sysctls).any(|s| s.name.contains("tcp_timeout_established"))
+}
+
+/// Timers, with every gateway's lifetimes made shorter at one ratio for each protocol. All run at the same time.
 async fn timers(
     bed: &Bed,
     subject: &Subject,
@@ -130,30 +136,54 @@ async fn timers(
     seen: &mut Observations,
     failures: &mut Vec<String>,
 ) -> Result<(), LabError> {
-    let Some(lifetime) = subject.lifetime_ms().map(scaled) else { return Ok(()) };
-    // Those that live longer keep living longer.
+    let lifetime = subject.lifetime_ms().map(scaled);
+    let connections = subject.tcp_lifetime_ms().map(scaled).filter(|_| time_connections(bed));
+    if lifetime.is_none() && connections.is_none() {
+        return Ok(());
+    }
     let short = subject.map(|b| Behavior {
-        lifetime_ms: (b.lifetime_ms.saturating_mul(lifetime.checked_ms) / lifetime.configured_ms.max(1)).max(1),
+        lifetime_ms: lifetime.map_or(b.lifetime_ms, |timer| timer.shorten(b.lifetime_ms)),
+        tcp: match connections {
+            Some(timer) => Some(Tcp { lifetime_ms: timer.shorten(b.tcp().lifetime_ms), ..b.tcp() }),
+            None => b.tcp,
+        },
         ..b
     });
     bed.load(&short).await?;
     let queries = timers::query_timeout(bed)?.map(scaled);
-    let (of_udp, of_queries) =
-        tokio::join!(async { if udp { Some(timers::udp(bed, lifetime).await) } else { None } }, async {
+    let (of_udp, of_queries, of_connections) = tokio::join!(
+        async {
+            match lifetime {
+                Some(timer) if udp => Some(timers::udp(bed, timer).await),
+                _ => None,
+            }
+        },
+        async {
             match queries {
                 Some(timer) => Some(timers::queries(bed, timer).await.map(|seen| (timer, seen))),
                 None => None,
             }
-        },);
-    match of_udp {
-        Some(Ok(timers)) => seen.udp_timers = Some(timers),
-        Some(Err(e)) => failures.push(format!("UDP lifetimes: {e}")),
-        None => {}
-    }
-    match of_queries {
-        Some(Ok(timer)) => seen.query_timer = Some(timer),
-        Some(Err(e)) => failures.push(format!("ICMP query timers: {e}")),
-        None => {}
-    }
+        },
+        async {
+            match connections {
+                Some(timer) => Some(timers::connections(bed, timer).await.map(|seen| (timer, seen))),
+                None => None,
+            }
+        },
+    );
+    seen.udp_timers = told(of_udp, "UDP lifetimes", failures);
+    seen.query_timer = told(of_queries, "ICMP query timers", failures);
+    seen.tcp_timer = told(of_connections, "TCP lifetimes", failures);
     Ok(())
+}
+
+/// What was seen, or the failure written down.
+fn told<T>(seen: Option<Result<T, LabError>>, what: &str, failures: &mut Vec<String>) -> Option<T> {
+    match seen? {
+        Ok(seen) => Some(seen),
+        Err(e) => {
+            failures.push(format!("{what}: {e}"));
+            None
+        }
+    }
 }

@@ -73,6 +73,7 @@ const AXES: &[(&str, Change)] = &[
     ("tcp simultaneous-open", |o| o.syn.as_mut().unwrap().crossing = Some(false)),
     ("tcp hairpinning", |o| o.tcp_hairpin.as_mut().unwrap().answer = outside(6411)),
     ("tcp lifetime", |o| o.tcp_timer.as_mut().unwrap().1[1].alive = true),
+    ("dropped by rules", |o| o.drops.clear()),
     ("packets gone astray", |o| o.strays.push("one".into())),
 ];
 

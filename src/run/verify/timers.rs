@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::bed::{Bed, Group, Place};
 use super::packet::{self, Error, Flaws};
 use super::raw::Use;
+use super::tcp;
 use super::udp::PORTS;
 use crate::conformance::Scaled;
 use crate::conformance::bench::SINK_ADDRESS;
@@ -197,6 +198,25 @@ pub async fn queries(bed: &Bed, timer: Scaled) -> Result<Vec<Moment>, LabError> 
         all.push(Moment { at_least_us, at_most_us, alive });
     }
     Ok(all)
+}
+
+/// Established connections that nobody writes to, early and late.
+pub async fn connections(bed: &Bed, timer: Scaled) -> Result<Vec<Moment>, LabError> {
+    let whole = Duration::from_millis(timer.checked_ms);
+    let one = async |n: u16, percent: u32| -> Result<Option<Moment>, LabError> {
+        let server = tcp::listen(bed, Place::Server(0), 9500 + n)?;
+        let begin = Instant::now();
+        let connection = tcp::connect(bed, Place::Host(0), 7500 + n, server.at)?;
+        let Some((stream, _)) = tcp::accepted(bed, &server).await? else { return Ok(None) };
+        let made = Span { begin, end: Instant::now() };
+        sleep_until(made.begin + whole * percent / 100).await;
+        let begin = Instant::now();
+        let alive = tcp::carries(bed, &stream, connection.stream()).await?;
+        let (at_least_us, at_most_us) = Span { begin, end: Instant::now() }.after(made);
+        Ok(Some(Moment { at_least_us, at_most_us, alive }))
+    };
+    let (early, late) = tokio::try_join!(one(0, 75), one(1, 140))?;
+    Ok([early, late].into_iter().flatten().collect())
 }
 
 /// Port of the servers here is that of the inside endpoint, so that no two measurements share one.
