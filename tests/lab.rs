@@ -7,6 +7,8 @@ mod command;
 mod endings;
 #[path = "lab/foreign.rs"]
 mod foreign;
+#[path = "lab/loss.rs"]
+mod loss;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/misbehaving.rs"]
@@ -24,8 +26,15 @@ fn main() {
     if let Some(why) = &ignored {
         eprintln!("ignored, this host has no lab: {why}");
     }
-    let tests =
-        [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests(), foreign::tests()];
+    let tests = [
+        shipped::tests(),
+        matrix::tests(),
+        misbehaving::tests(),
+        endings::tests(),
+        records::tests(),
+        foreign::tests(),
+        loss::tests(),
+    ];
     // Some tests are ignored for reasons of their own.
     let with_lab = |t: Trial| if ignored.is_some() { t.with_ignored_flag(true) } else { t };
     let tests: Vec<Trial> = tests.into_iter().flatten().map(with_lab).collect();
