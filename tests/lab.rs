@@ -7,6 +7,8 @@ mod command;
 mod endings;
 #[path = "lab/foreign.rs"]
 mod foreign;
+#[path = "lab/loss.rs"]
+mod loss;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/misbehaving.rs"]
@@ -34,6 +36,7 @@ fn main() {
         records::tests(),
         foreign::tests(),
         verify::tests(),
+        loss::tests(),
     ];
     // Some tests are ignored for reasons of their own.
     let with_lab = |t: Trial| if ignored.is_some() { t.with_ignored_flag(true) } else { t };

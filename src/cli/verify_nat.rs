@@ -95,13 +95,15 @@ pub fn run(arguments: &VerifyNat) -> Exit {
     if let Err(e) = &written {
         complain(&format!("failed to write the report: {e}"), None);
     }
-    let any = |c: Conclusion| concluded.iter().any(|x| x.conclusion == c);
-    if any(Conclusion::Different) {
-        Exit::Unmet
-    } else if any(Conclusion::Undecided) || !trouble.is_empty() || written.is_err() {
-        Exit::Undecided
-    } else {
-        Exit::Success
+    ending(concluded.iter().map(|c| c.conclusion), trouble.is_empty() && written.is_ok())
+}
+
+/// One that is different counts more than any that could not be looked at.
+fn ending(conclusions: impl Iterator<Item = Conclusion>, complete: bool) -> Exit {
+    match conclusions.max().unwrap_or(Conclusion::AsDeclared) {
+        Conclusion::Different => Exit::Unmet,
+        Conclusion::AsDeclared if complete => Exit::Success,
+        Conclusion::AsDeclared | Conclusion::Undecided => Exit::Undecided,
     }
 }
 
@@ -220,4 +222,40 @@ fn verify(outer: &mut Outer, subjects: Vec<Subject>, jobs: usize, quiet: bool) -
     progress.finish();
     concluded.sort_by_key(|c: &Conformance| order.iter().position(|name| *name == c.name));
     Ok((concluded, trouble))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::scenario::{parse, shipped};
+    use Conclusion::{AsDeclared, Different, Undecided};
+
+    #[test]
+    fn one_difference_decides_and_what_is_missing_is_never_success() {
+        let of = |all: &[Conclusion], complete| ending(all.iter().copied(), complete);
+        assert_eq!(of(&[AsDeclared, AsDeclared], true), Exit::Success);
+        assert_eq!(of(&[AsDeclared, Undecided], true), Exit::Undecided);
+        assert_eq!(of(&[Undecided, Different, AsDeclared], true), Exit::Unmet);
+        assert_eq!(of(&[Different], false), Exit::Unmet);
+        assert_eq!(of(&[AsDeclared], false), Exit::Undecided);
+        assert_eq!(of(&[], false), Exit::Undecided);
+    }
+
+    #[test]
+    fn a_scenario_has_each_nat_and_each_chain() {
+        for s in shipped::all() {
+            let scenario = parse(&s.file(), s.text.as_bytes()).unwrap();
+            let subjects = of_scenario(&scenario);
+            let alone = subjects.iter().filter(|s| !s.is_chain()).count();
+            let behind = scenario.nats.iter().filter(|n| n.behind.is_some()).count();
+            assert_eq!((alone, subjects.len() - alone), (scenario.nats.len(), behind), "{}", s.name);
+        }
+    }
+
+    #[test]
+    fn without_names_every_preset_is_meant_and_none_twice() {
+        assert_eq!(subjects(&[]).unwrap().len(), preset::ALL.len());
+        assert_eq!(subjects(&["symmetric".into(), "open".into(), "symmetric".into()]).unwrap().len(), 2);
+    }
 }

@@ -117,9 +117,14 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     all.push(plain("tcp simultaneous-open", &tcp.simultaneous_open, open, open_word, how));
     let how = "SYNs from one host to the other through external endpoints";
     all.push(hairpin("tcp hairpinning", b.hairpinning, &found.tcp_hairpinning, how));
-    if o.tcp_timer.is_some() {
-        all.push(timed("tcp lifetime", subject.tcp_lifetime_ms().unwrap_or(tcp.lifetime_ms), &found.tcp_lifetime));
-    }
+    // A timer that is the same whatever is declared cannot be made short.
+    let timed_tcp = match &o.tcp_timer {
+        Some(_) => found.tcp_lifetime.clone(),
+        None => {
+            Err(Why::NoMeaning("not looked at: the rules have no timer of connections that could be made short".into()))
+        }
+    };
+    all.push(timed("tcp lifetime", subject.tcp_lifetime_ms().unwrap_or(tcp.lifetime_ms), &timed_tcp));
     all.extend(forwards(subject, o));
     all.extend(dropped(&b, found, o));
     all.push(astray(o));

@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::conformance::{Observations, Subject, scaled};
 use crate::lab::topology::LabError;
-use crate::nat::{Behavior, Tcp, rules};
+use crate::nat::{Behavior, Gateway, Tcp, rules};
 use bed::Bed;
 
 /// Observes a subject; `place` tells those apart that are observed at the same time.
@@ -122,10 +122,15 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
     Ok(())
 }
 
-/// Whether the gateways' rules time connections at all.
+/// Whether the declared lifetime of connections makes any difference to what the kernel is told.
 fn time_connections(bed: &Bed) -> bool {
-    let gateways = bed.bench.topology.nodes.iter().filter_map(|n| n.gateway.as_ref());
-    gateways.flat_map(rules::sysctls).any(|s| s.name.contains("tcp_timeout_established"))
+    let differs = |g: &Gateway| {
+        let tcp = g.behavior.tcp();
+        let longer = Tcp { lifetime_ms: tcp.lifetime_ms + 1000, ..tcp };
+        let other = Gateway { behavior: Behavior { tcp: Some(longer), ..g.behavior }, ..g.clone() };
+        rules::table(g) != rules::table(&other) || rules::sysctls(g) != rules::sysctls(&other)
+    };
+    bed.bench.topology.nodes.iter().filter_map(|n| n.gateway.as_ref()).any(differs)
 }
 
 /// Timers, with every gateway's lifetimes made shorter at one ratio for each protocol. All run at the same time.

@@ -23,24 +23,24 @@ pub fn check(context: &mut Context<'_>, name: &str, table: &NatTable, behavior: 
     for (n, written) in table.forward.iter().enumerate() {
         let place = n.to_string();
         let path = |key| ["nat", name, "forward", &place, key];
-        let to_port = written.to_port.unwrap_or(written.port);
-        if written.protocol == Transport::Udp && behavior.udp == UdpPolicy::Blocked {
+        let (Some(protocol), Some(port), Some(to)) = (written.protocol, written.port, &written.to) else { continue };
+        let to_port = written.to_port.unwrap_or(port);
+        if protocol == Transport::Udp && behavior.udp == UdpPolicy::Blocked {
             let problem = context.problem(&path("protocol"), "UDP is blocked, so nothing arrives to be forwarded");
             context.push(problem);
         }
-        if out.iter().any(|f| (f.protocol, f.port) == (written.protocol, written.port)) {
-            let port = format!("{} port {}", written.protocol, written.port);
-            let problem = context.problem(&path("port"), format!("{port} is forwarded already"));
+        if out.iter().any(|f| (f.protocol, f.port) == (protocol, port)) {
+            let problem = context.problem(&path("port"), format!("{protocol} port {port} is forwarded already"));
             context.push(problem);
-        } else if out.iter().any(|f| (f.protocol, &f.to, f.to_port) == (written.protocol, &written.to, to_port)) {
+        } else if out.iter().any(|f| (f.protocol, &f.to, f.to_port) == (protocol, to, to_port)) {
             let key = if written.to_port.is_some() { "to-port" } else { "port" };
             let problem = context
-                .problem(&path(key), format!("`{}` has another forward to this port", written.to))
+                .problem(&path(key), format!("`{to}` has another forward to this port"))
                 .label("what it sends could leave through either");
             context.push(problem);
         }
-        reaches(context, name, &path("to"), &written.to);
-        out.push(Forward { protocol: written.protocol, port: written.port, to: written.to.clone(), to_port });
+        reaches(context, name, &path("to"), to);
+        out.push(Forward { protocol, port, to: to.clone(), to_port });
     }
     out
 }

@@ -109,18 +109,19 @@ pub struct TcpTable {
 }
 
 /// A static port forward: what arrives at an external port goes inside, whoever sends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+// `Option`s, so that a forward without one of them can be checked further; the schema requires them all the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(extend("required" = ["port", "protocol", "to"]))]
 pub struct ForwardTable {
     /// Of which protocol.
-    pub protocol: Transport,
+    pub protocol: Option<Transport>,
     /// External port, of the NAT's first external address.
     #[schemars(range(min = 1, max = 65535))]
-    pub port: u16,
+    pub port: Option<u16>,
     /// The node it leads to, which stands directly behind this NAT.
-    pub to: String,
+    pub to: Option<String>,
     /// The port there. Without it the same.
-    #[serde(default)]
     #[schemars(range(min = 1, max = 65535))]
     pub to_port: Option<u16>,
 }
