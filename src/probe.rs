@@ -20,6 +20,7 @@
 
 pub mod exchange;
 pub mod judge;
+pub mod turn;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
