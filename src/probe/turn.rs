@@ -16,9 +16,11 @@
 //! # Ok(()) }
 //! ```
 
+mod credentials;
 mod failure;
 mod link;
 mod message;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -26,27 +28,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+pub use credentials::Credentials;
 pub use failure::{Asked, Cause, Failure, TlsFault};
 pub use link::{Link, Over};
 use message::{Attribute, Auth, Incoming, Response};
+pub use tls::{Trust, TrustError};
 
 /// Packets of peers that nobody has fetched; a client that is flooded loses the newest.
 const INBOX: usize = 1024;
-
-/// A user's name and password (RFC 8489 §9.2).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// USERNAME.
-    pub user: String,
-    /// Never sent.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
-}
 
 /// How long to wait for an answer and how often to ask over UDP (RFC 8489 §6.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

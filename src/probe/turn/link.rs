@@ -2,14 +2,18 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio_rustls::TlsConnector;
 
-use super::failure::Failure;
+use super::failure::{Failure, TlsFault};
 use super::message::{self, HEAD};
+use super::tls::{self, Trust};
 
 /// The longest datagram.
 const LONGEST: usize = 0x1_0000;
@@ -99,6 +103,26 @@ impl Link {
         let stream = connect(server, patience).await?;
         let local = stream.local_addr().map_err(Failure::Io)?;
         Ok(Link { carrier: Carrier::Stream(Box::new(stream)), over: Over::Tcp, local, server, rest: Vec::new() })
+    }
+
+    /// TLS on a TCP connection, to a server that proves to be `name`, a domain name or an address.
+    ///
+    /// # Errors
+    /// When it is not made within `patience`, or the certificate is not accepted.
+    pub async fn tls(server: SocketAddr, name: &str, trust: &Trust, patience: Duration) -> Result<Link, Failure> {
+        let asked = ServerName::try_from(name.to_owned())
+            .map_err(|_| Failure::Tls(TlsFault::Certificate(format!("{name} is no name a certificate can have"))))?;
+        let stream = connect(server, patience).await?;
+        let local = stream.local_addr().map_err(Failure::Io)?;
+        let connector = TlsConnector::from(Arc::clone(&trust.config));
+        let stream = match tokio::time::timeout(patience, connector.connect(asked, stream)).await {
+            Err(_) => {
+                return Err(Failure::Tls(TlsFault::Handshake(format!("no answer within {} ms", patience.as_millis()))));
+            }
+            Ok(Err(e)) => return Err(tls::fault(e, name)),
+            Ok(Ok(stream)) => stream,
+        };
+        Ok(Link { carrier: Carrier::Stream(Box::new(stream)), over: Over::Tls, local, server, rest: Vec::new() })
     }
 
     /// How messages travel.
