@@ -26,6 +26,7 @@ pub mod limiter;
 pub mod line;
 pub mod relay;
 pub mod socket;
+pub mod turn;
 pub mod wire;
 
 use std::net::{SocketAddrV4, UdpSocket};

@@ -1,4 +1,5 @@
 //! What loss does: never a wrong value.
+#![allow(clippy::print_stdout, reason = "numbers of a statistic, with --nocapture")]
 
 use super::*;
 use crate::classification::Loss;
