@@ -35,17 +35,35 @@ const ALLOWED: &[Row<'_>] = &[
     ("plan", &["net", "ice", "nat", "protocol", "scenario", "oracle"]),
     // What a NAT is to be probed for, and what is concluded: the bench is a topology like a plan's.
     ("conformance", &["net", "nat", "plan"]),
+    // What `natlab classify` says; made by `probe`, rendered by `report`.
+    ("classification", &["net", "nat"]),
     // What happened, and what is thought of it.
     ("event", &["net", "ice", "nat", "protocol", "plan"]),
     ("trace", &["net", "ice", "nat", "protocol", "plan", "event"]),
     ("stats", &[]),
     ("verdict", &["net", "ice", "nat", "protocol", "oracle", "plan", "event", "trace"]),
     ("record", &["net", "ice", "nat", "protocol", "oracle", "plan", "event", "trace", "stats", "verdict"]),
-    ("report", &["net", "conformance", "ice", "nat", "oracle", "plan", "event", "trace", "stats", "verdict", "record"]),
+    (
+        "report",
+        &[
+            "net",
+            "ice",
+            "nat",
+            "oracle",
+            "plan",
+            "conformance",
+            "classification",
+            "event",
+            "trace",
+            "stats",
+            "verdict",
+            "record",
+        ],
+    ),
     // The I/O shell. `run` ends hopeless trials early, with the same fold that the verdict is made from: `trace`.
     ("server", &["net", "plan"]),
     ("agent", &["net", "ice", "protocol"]),
-    ("probe", &["net", "nat"]),
+    ("probe", &["net", "nat", "classification"]),
     ("lab", &["net", "nft", "nat", "plan", "event"]),
     (
         "run",
@@ -83,6 +101,7 @@ const ALLOWED: &[Row<'_>] = &[
             "verdict",
             "record",
             "report",
+            "classification",
             "server",
             "agent",
             "probe",
