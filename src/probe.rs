@@ -18,15 +18,27 @@
 //! one over an open path, and the server answers in order. When the second answer is there, the first one is not
 //! coming; a short grace covers what order cannot.
 
+pub mod axes;
+pub mod classify;
 pub mod exchange;
 pub mod judge;
+pub mod limiter;
+pub mod line;
+pub mod relay;
+pub mod socket;
+pub mod wire;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use crate::nat::Measured;
 
+pub use classify::{Candidate, Found, Ladder, Options, Request, Step, classify};
 pub use exchange::measure;
+pub use limiter::Limiter;
+pub use line::Schedule;
+pub use relay::Relay;
+pub use socket::{HostSockets, Opener};
 
 /// How many sockets a measurement takes.
 pub const SOCKETS: usize = 5;
