@@ -27,6 +27,7 @@ pub mod line;
 pub mod relay;
 pub mod socket;
 pub mod wire;
+pub mod turn;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
