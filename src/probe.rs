@@ -26,8 +26,8 @@ pub mod limiter;
 pub mod line;
 pub mod relay;
 pub mod socket;
-pub mod wire;
 pub mod turn;
+pub mod wire;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;

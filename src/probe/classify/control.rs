@@ -32,13 +32,14 @@ pub(super) async fn try_servers(
             Finding::unsupported("needs a server with RFC 5780 (OTHER-ADDRESS), or a TURN account (--turn)");
     }
     for (usable, places) in candidates.into_iter().take(options.behavior_servers.max(1)) {
-        let tests = filtering::test(shared, &places, progress).await;
+        let mut tests = filtering::test(shared, &places, progress).await;
         progress(&Step::Mapping);
         let seen = mapping::ask_places(line, usable.mapped, &places).await;
         progress(&Step::Control);
+        let late = filtering::complete(shared, &places, &mut tests, progress).await;
         let controls = controls(shared, &places, &tests, &seen).await;
         let mapping = judge::mapping(&places, &seen);
-        let filtering = judge::filtering(&places, &tests, &controls, shared.loss(), known(&places));
+        let filtering = judge::filtering(&places, &tests, &controls, shared.loss(), late || known(&places));
         let alive = |t: &Transaction| match &t.outcome {
             Outcome::Answered(_) => Some(true),
             Outcome::Silent => Some(false),

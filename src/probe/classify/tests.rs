@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod behaviors;
+mod loopback;
 mod loss;
 mod misbehaving;
 mod relayed;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ::stun::agent::TransactionId;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::servers::Asked;
 use crate::classification::{Finding, Status};
@@ -28,7 +28,7 @@ pub(super) async fn filtering(shared: &Arc<Shared>, relay: &dyn Relay, asked: &A
         return Finding::unsupported("needs a STUN server on another address than the TURN server's");
     };
     let mut evidence = vec![format!("relayed address {relayed}")];
-    if let Err(why) = control(shared, relay).await {
+    if let Err(why) = control(shared, relay, asked).await {
         return Finding::inconclusive(why, METHOD).with_evidence(evidence);
     }
     evidence.push("control: what it sends back to whoever sent to it arrives".to_owned());
@@ -110,22 +110,25 @@ async fn knock(shared: &Arc<Shared>, relay: &dyn Relay, line: &Line, to: SocketA
 }
 
 /// Sends to the relayed address and has it send back to where that came from: no filter keeps that out.
-async fn control(shared: &Arc<Shared>, relay: &dyn Relay) -> Result<(), String> {
+async fn control(shared: &Arc<Shared>, relay: &dyn Relay, asked: &Asked) -> Result<(), String> {
     let line = Line::open(shared).map_err(|e| format!("no socket: {e}"))?;
-    // Permissions are for addresses, not ports (RFC 8656 §9): the server shows which one we have there.
+    // Permissions are for addresses, not ports (RFC 8656 §9). The TURN server knows best which one we have there; over TLS it
+    // may not answer plain requests.
     let at_server = line.ask_patiently(relay.server()).await.mapped();
-    let here = at_server.ok_or_else(|| format!("{} does not answer a plain request", relay.server()))?;
+    let known = at_server.or_else(|| asked.usable.first().map(|u| u.mapped));
+    let here = known.ok_or_else(|| format!("{} does not answer a plain request", relay.server()))?;
     relay.permit(here).await.map_err(|e| format!("the TURN server gives no permission for {here}: {e}"))?;
     let id = TransactionId::new().0;
     let bytes = wire::request(id, &Ask::PLAIN);
     for _ in 0..ATTEMPTS {
+        shared.limiter.turn().await;
         let begin = Instant::now();
         let schedule = &shared.schedule;
         for (i, send) in schedule.sends.iter().enumerate() {
             sleep_until(begin + *send).await;
             line.send_raw(&bytes, relay.relayed()).await.map_err(|e| format!("nothing can be sent: {e}"))?;
             let until = begin + schedule.sends.get(i + 1).copied().unwrap_or(*send + schedule.patience);
-            while let Ok(Ok((peer, data))) = timeout_at(until, relay.receive()).await {
+            while let Ok(Some((peer, data))) = relay.receive(until).await {
                 if data == bytes {
                     return match knock(shared, relay, &line, peer).await? {
                         None => Ok(()),

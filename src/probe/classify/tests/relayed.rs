@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
 
 use super::*;
 use crate::classification::Status;
@@ -23,7 +24,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn new(world: &World, relayed: &str, mute: bool) -> Arc<dyn Relay> {
+    fn open(world: &World, relayed: &str, mute: bool) -> Arc<dyn Relay> {
         let relayed = at(relayed);
         let received = tokio::sync::Mutex::new(world.relay(relayed));
         Arc::new(Foreign { world: world.clone(), relayed, mute, permitted: Mutex::default(), received })
@@ -53,12 +54,13 @@ impl Relay for Foreign {
         Ok(())
     }
 
-    async fn receive(&self) -> io::Result<(SocketAddr, Vec<u8>)> {
+    async fn receive(&self, until: Instant) -> io::Result<Option<(SocketAddr, Vec<u8>)>> {
         loop {
-            let next = self.received.lock().await.recv().await;
+            let mut received = self.received.lock().await;
+            let Ok(next) = timeout_at(until, received.recv()).await else { return Ok(None) };
             let (from, bytes) = next.ok_or(io::ErrorKind::UnexpectedEof)?;
             if self.permitted.lock().unwrap().contains(&from.ip()) {
-                return Ok((from, bytes));
+                return Ok(Some((from, bytes)));
             }
         }
     }
@@ -70,7 +72,7 @@ async fn all_nine_behaviours_are_filtered_as_declared() {
         for filtering in Filtering::ALL {
             for loss in [0.0, 0.2] {
                 let world = World::new(napt(mapping, filtering), vec![ordinary(STUN), ordinary(TURN)]).losing(loss, 7);
-                let relay = Foreign::new(&world, "203.0.113.50:50000", false);
+                let relay = Foreign::open(&world, "203.0.113.50:50000", false);
                 let f = ask_with(&world, &[STUN, TURN], options(), Some(relay)).await.family;
                 assert_eq!(f.filtering.value, Some(filtering), "{mapping}/{filtering} {loss}: {:#?}", f.filtering);
             }
@@ -82,7 +84,7 @@ async fn all_nine_behaviours_are_filtered_as_declared() {
 async fn a_relay_that_does_not_relay_proves_nothing() {
     let behavior = napt(Mapping::EndpointIndependent, Filtering::EndpointIndependent);
     let world = World::new(behavior, vec![ordinary(STUN), ordinary(TURN)]);
-    let relay = Foreign::new(&world, "203.0.113.50:50000", true);
+    let relay = Foreign::open(&world, "203.0.113.50:50000", true);
     let f = ask_with(&world, &[STUN], options(), Some(relay)).await.family;
     assert_eq!((f.filtering.value, f.filtering.status), (None, Status::Inconclusive), "{:#?}", f.filtering);
 }
@@ -91,7 +93,7 @@ async fn a_relay_that_does_not_relay_proves_nothing() {
 async fn a_relay_elsewhere_tells_eif_and_no_more() {
     for filtering in Filtering::ALL {
         let world = World::new(napt(Mapping::EndpointIndependent, filtering), vec![ordinary(STUN), ordinary(TURN)]);
-        let relay = Foreign::new(&world, "203.0.113.60:50000", false);
+        let relay = Foreign::open(&world, "203.0.113.60:50000", false);
         let f = ask_with(&world, &[STUN], options(), Some(relay)).await.family;
         let expected = (filtering == Filtering::EndpointIndependent).then_some(filtering);
         assert_eq!(f.filtering.value, expected, "{:#?}", f.filtering);
@@ -102,7 +104,7 @@ async fn a_relay_elsewhere_tells_eif_and_no_more() {
 async fn it_needs_a_stun_server_elsewhere() {
     let behavior = napt(Mapping::EndpointIndependent, Filtering::EndpointIndependent);
     let world = World::new(behavior, vec![ordinary(TURN)]);
-    let relay = Foreign::new(&world, "203.0.113.50:50000", false);
+    let relay = Foreign::open(&world, "203.0.113.50:50000", false);
     let f = ask_with(&world, &[TURN], options(), Some(relay)).await.family;
     assert_eq!((f.filtering.value, f.filtering.status), (None, Status::Unsupported));
 }
