@@ -23,6 +23,8 @@ pub enum Command {
     Run(super::run::Run),
     /// Judge and report the trials of an earlier run again, from the events it kept.
     Replay(super::replay::Replay),
+    /// Find out what the NATs in front of this host do, and what that means for peer-to-peer traffic.
+    Classify(super::classify::Options),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
@@ -60,6 +62,7 @@ impl Command {
         match self {
             #[cfg(target_os = "linux")]
             Command::Doctor(options) => super::doctor::run(&options),
+            Command::Classify(options) => super::classify::run(&options, &mut out),
             Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
