@@ -5,8 +5,10 @@
 //! measured.
 
 pub mod behavior;
+pub mod conclusion;
 pub mod environment;
 pub mod finding;
+pub mod levels;
 pub mod loss;
 
 use std::net::IpAddr;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::nat::{Filtering, Hairpinning, Pooling, Translation, UdpPolicy};
 
 pub use behavior::{Fragments, Lifetime, MappingFound, PortSequence, Ports, Preservation, TcpFindings};
+pub use conclusion::Conclusion;
 pub use environment::{
     Control, Host, Interface, InterfaceKind, NatLevels, PortMapping, PortMappingService, Reachability, Reached,
     Secured, Server, ServerRole,

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod classify;
 pub mod exit;
 pub mod generate;
 pub mod list;

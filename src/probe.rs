@@ -20,10 +20,14 @@
 
 pub mod axes;
 pub mod classify;
+pub mod device;
 pub mod exchange;
+pub mod host;
 pub mod judge;
 pub mod limiter;
 pub mod line;
+pub mod port_mapping;
+pub mod reach;
 pub mod relay;
 pub mod socket;
 pub mod turn;

@@ -1,5 +1,6 @@
 //! What stands round the NAT: the host, the servers, the router's own services. Pure.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,30 @@ pub enum PortMappingService {
     NatPmp,
     /// PCP (RFC 6887).
     Pcp,
+}
+
+impl fmt::Display for PortMappingService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PortMappingService::UpnpIgd => "UPnP",
+            PortMappingService::NatPmp => "NAT-PMP",
+            PortMappingService::Pcp => "PCP",
+        })
+    }
+}
+
+impl fmt::Display for InterfaceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InterfaceKind::Wired => "wired",
+            InterfaceKind::Wireless => "Wi-Fi",
+            InterfaceKind::Cellular => "cellular",
+            InterfaceKind::Vpn => "VPN or tunnel",
+            InterfaceKind::Container => "container",
+            InterfaceKind::Virtual => "virtual",
+            InterfaceKind::Unknown => "of unknown kind",
+        })
+    }
 }
 
 /// What a port mapping service said.

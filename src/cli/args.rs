@@ -26,6 +26,8 @@ pub enum Command {
     /// Build NATs, probe them, and compare with what they are declared to be; with the checklists of the RFCs.
     #[cfg(target_os = "linux")]
     VerifyNat(super::verify_nat::VerifyNat),
+    /// Find out what the NATs in front of this host do, and what that means for peer-to-peer traffic.
+    Classify(super::classify::Options),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
@@ -63,6 +65,7 @@ impl Command {
         match self {
             #[cfg(target_os = "linux")]
             Command::Doctor(options) => super::doctor::run(&options),
+            Command::Classify(options) => super::classify::run(&options, &mut out),
             Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
             Command::List(list) => super::list::run(&list, &mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),

@@ -134,7 +134,7 @@ pub fn run(serve: &Serve) -> Exit {
 }
 
 /// Ctrl-C or SIGTERM.
-async fn ended() {
+pub(super) async fn ended() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -5,11 +5,11 @@ mod detail;
 mod exchanges;
 mod findings;
 mod overview;
-mod page;
+pub(super) mod page;
 pub(super) mod paint;
-mod table;
+pub(super) mod table;
 pub(super) mod text;
-mod words;
+pub(super) mod words;
 
 use crate::record::{Record, TrialRecord};
 use crate::report::Look;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 
 use super::failure::{Failure, TlsFault};
@@ -100,7 +100,15 @@ impl Link {
     /// # Errors
     /// When it is not made within `patience`.
     pub async fn tcp(server: SocketAddr, patience: Duration) -> Result<Link, Failure> {
-        let stream = connect(server, patience).await?;
+        Link::tcp_from(stream_socket(server)?, server, patience).await
+    }
+
+    /// The same from this socket, which is not connected yet.
+    ///
+    /// # Errors
+    /// As of [`Link::tcp`].
+    pub async fn tcp_from(socket: TcpSocket, server: SocketAddr, patience: Duration) -> Result<Link, Failure> {
+        let stream = connect(socket, server, patience).await?;
         let local = stream.local_addr().map_err(Failure::Io)?;
         Ok(Link { carrier: Carrier::Stream(Box::new(stream)), over: Over::Tcp, local, server, rest: Vec::new() })
     }
@@ -110,9 +118,23 @@ impl Link {
     /// # Errors
     /// When it is not made within `patience`, or the certificate is not accepted.
     pub async fn tls(server: SocketAddr, name: &str, trust: &Trust, patience: Duration) -> Result<Link, Failure> {
+        Link::tls_from(stream_socket(server)?, server, name, trust, patience).await
+    }
+
+    /// The same from this socket, which is not connected yet.
+    ///
+    /// # Errors
+    /// As of [`Link::tls`].
+    pub async fn tls_from(
+        socket: TcpSocket,
+        server: SocketAddr,
+        name: &str,
+        trust: &Trust,
+        patience: Duration,
+    ) -> Result<Link, Failure> {
         let asked = ServerName::try_from(name.to_owned())
             .map_err(|_| Failure::Tls(TlsFault::Certificate(format!("{name} is no name a certificate can have"))))?;
-        let stream = connect(server, patience).await?;
+        let stream = connect(socket, server, patience).await?;
         let local = stream.local_addr().map_err(Failure::Io)?;
         let connector = TlsConnector::from(Arc::clone(&trust.config));
         let stream = match tokio::time::timeout(patience, connector.connect(asked, stream)).await {
@@ -186,8 +208,12 @@ impl Link {
     }
 }
 
-async fn connect(server: SocketAddr, patience: Duration) -> Result<TcpStream, Failure> {
-    match tokio::time::timeout(patience, TcpStream::connect(server)).await {
+fn stream_socket(server: SocketAddr) -> Result<TcpSocket, Failure> {
+    if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(Failure::Io)
+}
+
+async fn connect(socket: TcpSocket, server: SocketAddr, patience: Duration) -> Result<TcpStream, Failure> {
+    match tokio::time::timeout(patience, socket.connect(server)).await {
         Err(_) => Err(Failure::ConnectTimeout { server, after: patience }),
         Ok(Err(e)) => Err(failure(Over::Tcp, server, e)),
         Ok(Ok(stream)) => {
