@@ -89,6 +89,10 @@ async fn load(lab: &Lab, topology: &Topology, nat: &str, how: Load) -> Result<()
         let sysctls: Vec<_> = topology::of_gateway(gateway, Stage::AfterTable).collect();
         let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
         set.map_err(|why| LabError::Sysctl { node: nat.to_owned(), why })?;
+        // The kernel tracks connections from the moment a table is being loaded, a little before its rules count. A late
+        // answer to the probe of the gateway in front, which ran in this very node, is let in meanwhile; what is tracked of it
+        // would keep the next probe from the same port.
+        node.conntrack.flush_conntrack_all().await.map_err(LabError::netlink("clear the connections", nat))?;
     }
     Ok(())
 }
