@@ -31,7 +31,7 @@ fn lost(run: &Run, node: &str, direction: &str) -> (f64, f64) {
 pub fn tests() -> Vec<Trial> {
     vec![
         test("loss::as_much_as_asked_for", || {
-            let run = run(&scenario("loss = { up = \"30%\", down = \"20%\" }", "", "repeats = 20\ndeadline = \"3s\""));
+            let run = run(&scenario("loss = { up = \"30%\", down = \"20%\" }", "", "repeats = 12\ndeadline = \"3s\""));
             for t in run.trials() {
                 assert!(t["verdict"] == "met" || t["verdict"] == "inconclusive", "{}", run.told());
             }
@@ -39,7 +39,7 @@ pub fn tests() -> Vec<Trial> {
                 let (dropped, all) = lost(&run, "alice", direction);
                 // Five standard deviations of a binomial distribution: once in 1.7 million runs by chance.
                 let most = 5.0 * (all * asked * (1.0 - asked)).sqrt();
-                assert!(all > 150.0, "{all} packets are too few");
+                assert!(all > 100.0, "{all} packets are too few");
                 assert!((dropped - all * asked).abs() <= most, "{direction}: {dropped} of {all}, asked {asked}");
             }
             assert_eq!(lost(&run, "bob", "up"), (0.0, 0.0), "bob's link loses nothing, and nothing is said of it");
