@@ -10,9 +10,14 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 
 use super::exit::Exit;
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, preset, rules};
+use crate::nat::{
+    Behavior, Filtering, Hairpinning, Mapping, Pair, PortAssignment, Semantics, Translation, preset, rules,
+};
 use crate::net::Network;
 use crate::plan::Gateway;
+
+/// The host inside that a 1:1 NAT is for.
+const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 
 /// A behaviour and where it stands. Without options: the preset's own, with documentation addresses.
 #[derive(Debug, Args)]
@@ -132,7 +137,10 @@ fn gateway(options: &Options) -> Result<Gateway, String> {
         wan: options.wan.clone(),
         external: if b.translation.translates() { options.external.clone() } else { vec![] },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
-        pairs: vec![],
+        pairs: match (b.translation, options.external.first()) {
+            (Translation::OneToOne, Some(first)) => vec![Pair { external: *first, inside: HOST }],
+            _ => vec![],
+        },
         forwards: vec![],
         seed: options.seed,
         preset: Some(p.name.to_owned()),

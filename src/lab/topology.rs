@@ -158,13 +158,17 @@ pub fn of_gateway(gateway: &Gateway, stage: Stage) -> impl Iterator<Item = Sysct
     all.map(|s| Sysctl { key: s.name.to_owned(), value: s.value, optional: s.optional })
 }
 
-/// Loads a gateway's rules, and then the settings that only exist with them.
+/// Loads a gateway's rules and the settings that only exist with them; connections from before are forgotten.
 pub async fn load(node: &Namespace, gateway: &Gateway, how: Load) -> Result<(), LabError> {
     let loaded = encode::load_table(&node.nft, &rules::table(gateway), how).await;
     loaded.map_err(LabError::rules(&node.name))?;
     let sysctls: Vec<_> = of_gateway(gateway, Stage::AfterTable).collect();
     let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
-    set.map_err(|why| LabError::Sysctl { node: node.name.clone(), why })
+    set.map_err(|why| LabError::Sysctl { node: node.name.clone(), why })?;
+    // The kernel tracks connections from the moment a table is being loaded, a little before its rules count. A late answer to
+    // the probe of the gateway in front, which ran in this very node, is let in meanwhile; what is tracked of it would keep the
+    // next probe from the same port. Connections of an earlier table would keep their translation.
+    node.conntrack.flush_conntrack_all().await.map_err(LabError::netlink("clear the connections", &node.name))
 }
 
 impl Lab {

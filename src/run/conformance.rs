@@ -75,8 +75,6 @@ async fn measure_all(trial: &Trial, lab: &Lab, recorder: &Recorder) -> Result<bo
     }
     for m in &trial.measurements {
         load(lab, topology, &m.nat, Load::Replace).await?;
-        let node = lab.node(&m.nat)?;
-        node.conntrack.flush_conntrack_all().await.map_err(LabError::netlink("clear the connections", &m.nat))?;
     }
     Ok(conforming)
 }

@@ -193,15 +193,20 @@ fn pooled(addresses: u8) -> Vec<Behavior> {
 }
 
 /// What is predicted holds whichever addresses are drawn; how many situations were predicted, and how many were not.
-fn agree_for_every_draw(situations: impl Iterator<Item = Situation>) -> [usize; 2] {
+fn agree_for_every_draw(situations: impl Iterator<Item = Situation>, addresses: u8) -> [usize; 2] {
+    // Of so many addresses none is drawn twice, in whichever order.
+    let draws: Vec<Draw> = Draw::some().take(if addresses > 100 { 1 } else { 5 }).collect();
     let mut counts = [0, 0];
     let mut differences = Vec::new();
     for situation in situations {
         let predicted = predict(&situation);
         counts[usize::from(predicted.is_unpredicted())] += 1;
-        for (draw, timing) in Draw::some().flat_map(|draw| Timing::extremes().map(move |timing| (draw, timing))) {
-            let found = simulate_with(&situation, timing, draw).outcome;
-            if !predicted.is_unpredicted() && !predicted.outcomes.contains(&found) {
+        if predicted.is_unpredicted() {
+            continue;
+        }
+        for (draw, timing) in draws.iter().flat_map(|draw| Timing::extremes().map(move |timing| (draw, timing))) {
+            let found = simulate_with(&situation, timing, *draw).outcome;
+            if !predicted.outcomes.contains(&found) {
                 let said = &predicted.outcomes;
                 differences.push(format!("{draw:?} {timing:?}: {found:?}, said {said:?}\n  {}", brief(&situation)));
             }
@@ -225,7 +230,7 @@ fn predictions_hold_whichever_address_of_a_pool_a_mapping_gets() {
         let sides: Vec<Side> = pools.iter().copied().flat_map(equipped).collect();
         let others: Vec<Side> = plain.iter().copied().chain(pools).flat_map(equipped).collect();
         let all = sides.iter().flat_map(|a| others.iter().flat_map(move |b| [(a, b), (b, a)]));
-        let [predicted, not] = agree_for_every_draw(all.map(|(a, b)| pair(a.clone(), b.clone())));
+        let [predicted, not] = agree_for_every_draw(all.map(|(a, b)| pair(a.clone(), b.clone())), addresses);
         assert!(predicted > not && not > 0, "{addresses} addresses: {predicted} predicted, {not} not");
     }
 }
@@ -261,7 +266,7 @@ fn a_pool_in_front_of_a_symmetric_nat_makes_it_roam_although_it_is_endpoint_inde
         let relayed = others.iter().map(|o| Side { turn: vec![Transport::Udp], ..o.clone() });
         let others: Vec<Side> = others.iter().cloned().chain(relayed).collect();
         let all = sides.iter().flat_map(|a| others.iter().map(move |b| pair(a.clone(), b.clone())));
-        let [predicted, not] = agree_for_every_draw(all);
+        let [predicted, not] = agree_for_every_draw(all, addresses);
         assert!(predicted > 0 && not > 0);
     }
 }

@@ -1,31 +1,55 @@
 //! Axes of a NAT that nothing would read, values that no lab can keep, and combinations that the kernel cannot do. Pure.
 
 use super::context::Context;
+use crate::nat::rules;
 use crate::nat::{Behavior, Filtering, Mapping, Pooling, PortAssignment, Semantics, Translation, UdpPolicy};
 use crate::scenario::Nat;
 use crate::scenario::file::NatTable;
 
-/// The shortest lifetime of a UDP mapping that a lab can keep, in milliseconds.
-const SHORTEST_LIFETIME: u64 = 200;
-/// The shortest lifetime of a TCP mapping: connection tracking, which has to outlast it, knows whole seconds.
-const SHORTEST_TCP_LIFETIME: u64 = 1000;
-
 /// Checks the axes of one NAT.
 pub fn check(context: &mut Context<'_>, name: &str, table: &NatTable, behavior: &Behavior) {
-    for axis in stated(table) {
-        let Some(why) = unread(&axis, behavior) else { continue };
+    let stated = stated(table);
+    let mut told: Vec<String> = Vec::new();
+    for axis in &stated {
+        let Some(why) = unread(axis, behavior) else { continue };
         let path: Vec<&str> = ["nat", name].into_iter().chain(axis.iter().copied()).collect();
         let key = axis.join(".");
         let problem = context.key_problem(&path, format!("nothing reads `{key}` here")).label(why);
         context.push(problem);
+        told.push(key);
     }
-    values(context, name, table, behavior);
+    let mut causes = Vec::new();
+    for refusal in rules::refused(behavior).into_iter().filter(|r| !told.iter().any(|t| t == r.axis)) {
+        // TCP follows UDP unless it has a table of its own: then one reason is enough for both.
+        let path = cause(name, &stated, refusal.axis);
+        if causes.contains(&(path.clone(), refusal.why)) {
+            continue;
+        }
+        let problem = context.problem(&path, refused(refusal.axis)).label(refusal.why);
+        context.push(problem);
+        causes.push((path, refusal.why));
+    }
+    contradictions(context, name, table, behavior);
+}
+
+/// Where a refused axis comes from: the key that states it, else the nearest one that it follows from.
+fn cause<'a>(name: &'a str, stated: &[Vec<&'static str>], axis: &'static str) -> Vec<&'a str> {
+    let of_udp = axis.strip_prefix("tcp.").unwrap_or(axis);
+    let candidates = [axis, of_udp, "ports", "preset", "lifetime"];
+    let found = candidates.iter().find_map(|key| stated.iter().find(|path| path.join(".") == **key));
+    let key = found.cloned().unwrap_or_else(|| vec!["preset"]);
+    ["nat", name].into_iter().chain(key).collect()
+}
+
+fn refused(axis: &str) -> String {
+    format!("no lab can provide this `{axis}`")
 }
 
 /// The axes that a table states, each as the path of its key.
 fn stated(table: &NatTable) -> Vec<Vec<&'static str>> {
     let tcp = table.tcp.as_ref();
-    let all: [(&[&'static str], bool); 20] = [
+    let all: [(&[&'static str], bool); 21] = [
+        (&["preset"], table.preset.is_some()),
         (&["mapping"], table.mapping.is_some()),
         (&["filtering"], table.filtering.is_some()),
         (&["ports"], table.ports.is_some()),
@@ -96,28 +120,8 @@ fn leaves_open(behavior: &Behavior) -> bool {
         )
 }
 
-/// Values that cannot be kept, and combinations that contradict themselves.
-fn values(context: &mut Context<'_>, name: &str, table: &NatTable, behavior: &Behavior) {
-    if let Some(lifetime) = table.lifetime.filter(|l| l.0 < SHORTEST_LIFETIME) {
-        let problem = context
-            .problem(&["nat", name, "lifetime"], format!("a lifetime of {lifetime} is too short to be kept exactly"))
-            .help(format!("at least {SHORTEST_LIFETIME}ms"));
-        context.push(problem);
-    }
-    let tcp_lifetime = table.tcp.as_ref().and_then(|tcp| tcp.lifetime);
-    if let Some(lifetime) = tcp_lifetime.filter(|l| l.0 < SHORTEST_TCP_LIFETIME) {
-        let path = ["nat", name, "tcp", "lifetime"];
-        let problem = context
-            .problem(&path, format!("a lifetime of {lifetime} is too short to be kept exactly"))
-            .help(format!("at least {}s for TCP", SHORTEST_TCP_LIFETIME / 1000));
-        context.push(problem);
-    }
-    if table.port_step == Some(0) {
-        let problem = context
-            .problem(&["nat", name, "port-step"], "a step of 0 leads nowhere")
-            .help("1 and 2 count up, -1 and -2 count down");
-        context.push(problem);
-    }
+/// Presets that say what their axes do not allow.
+fn contradictions(context: &mut Context<'_>, name: &str, table: &NatTable, behavior: &Behavior) {
     if behavior.semantics == Semantics::ReplyAffine && !leaves_open(behavior) && table.semantics.is_none() {
         // Only a preset could say so; behaviours that do not leave it open are strict by definition.
         let problem = context.problem(&["nat", name, "preset"], "this preset needs adm/eif, apdm/eif or apdm/adf");

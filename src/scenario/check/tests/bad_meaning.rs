@@ -170,6 +170,37 @@ behind = "home"
 }
 
 #[test]
+fn combinations_that_the_kernel_cannot_do() {
+    let text = r#"
+[peer.a]
+behind = "shared"
+[peer.b]
+behind = "blocks"
+
+[nat.shared]
+mapping = "adm"
+filtering = "apdf"
+ports = "overloading"
+hairpinning = "external-source"
+lifetime = "1500ms"
+
+[nat.blocks]
+preset = "carrier-grade"
+port-range = "40000-40009"
+port-block = 64
+lifetime = "100ms"
+tcp.lifetime = "1500ms"
+behind = "steps"
+
+[nat.steps]
+preset = "symmetric"
+ports = "sequential"
+port-step = 0
+"#;
+    assert_snapshot!("axes_refused", problems(text));
+}
+
+#[test]
 fn forwards_and_addresses_that_cannot_be() {
     let text = r#"
 [peer.a]

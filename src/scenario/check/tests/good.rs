@@ -86,7 +86,7 @@ mapping = "address-dependent"
 filtering = "eif"
 ports = "preserving"
 hairpinning = "external-source"
-lifetime = "400ms"
+lifetime = "2s"
 semantics = "reply-affine"
 udp = "allowed"
 translation = "napt"
@@ -140,7 +140,7 @@ because = "so"
         ports: PortAssignment::Preserving,
         hairpinning: Hairpinning::ExternalSource,
         semantics: Semantics::ReplyAffine,
-        lifetime_ms: 400,
+        lifetime_ms: 2_000,
         ..Behavior::napt(Mapping::AddressDependent, Filtering::EndpointIndependent)
     };
     assert_eq!((home.behavior, home.behind.as_deref()), (expected, Some("carrier")));
