@@ -139,7 +139,7 @@ impl Display for Step {
             Step::ReplyZoneHash { key, modulus, offset } => {
                 write!(f, "ct reply zone set jhash {} mod {modulus} offset {offset}", concat(key))
             }
-            Step::SnatByMap { key, map } => write!(f, "snat ip to {} map @{map}", concat(key)),
+            Step::SnatByMap { key, map } => write!(f, "snat ip to {} map @{map} random", concat(key)),
             Step::DnatByMap { key, map } => write!(f, "dnat ip to {} map @{map}", concat(key)),
             Step::SnatToOwn { port: None } => f.write_str("snat to ip saddr"),
             Step::SnatToOwn { port: Some(p) } => write!(f, "snat ip to ip saddr : {p} sport"),
