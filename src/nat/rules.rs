@@ -35,7 +35,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use ports::{PORT_RANGE, candidates};
+pub use ports::{PORT_RANGE, candidates, candidates_of};
 pub use sysctl::{Stage, Sysctl, sysctls};
 
 use crate::nat::Gateway;

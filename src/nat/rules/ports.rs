@@ -8,7 +8,12 @@ pub const PORT_RANGE: RangeInclusive<u16> = 20_000..=32_767;
 
 /// `n` different ports of [`PORT_RANGE`] in a random order, always the same for the same seed.
 pub fn candidates(n: usize, seed: u64) -> Vec<u16> {
-    let mut ports: Vec<u16> = PORT_RANGE.collect();
+    candidates_of(PORT_RANGE, n, seed)
+}
+
+/// `n` different ports of a range in a random order, always the same for the same seed.
+pub fn candidates_of(range: RangeInclusive<u16>, n: usize, seed: u64) -> Vec<u16> {
+    let mut ports: Vec<u16> = range.collect();
     let mut random = SplitMix64(seed);
     let n = n.min(ports.len());
     for i in 0..n {
