@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use crate::nat::rules::{Lists, lists};
 use crate::nat::{Filtering, Gateway, SimultaneousOpen, Translation, UdpPolicy};
 use crate::net::Transport;
 
@@ -34,6 +35,8 @@ use ports::Parity;
 #[derive(Clone, Debug)]
 pub struct Translator {
     gateway: Gateway,
+    /// The ports that are tried, in order.
+    lists: Lists,
     mappings: Vec<Mapping>,
     /// Who may come in by a hairpin that keeps the inside source: protocol, inside endpoint, part of the inside remote.
     inside_permits: BTreeMap<(Transport, SocketAddrV4, Part), Duration>,
@@ -43,13 +46,16 @@ pub struct Translator {
     next: BTreeMap<(Transport, Option<Parity>), usize>,
     /// The external address of an inside one, with paired pooling.
     paired: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// The block of ports of an inside address, for good.
+    blocks: BTreeMap<Ipv4Addr, usize>,
 }
 
 impl Translator {
     /// Without any state.
     pub fn new(gateway: Gateway) -> Self {
-        let (inside_permits, inside_sessions, next, paired) = Default::default();
-        Translator { gateway, mappings: vec![], inside_permits, inside_sessions, next, paired }
+        let (inside_permits, inside_sessions, next, paired, blocks) = Default::default();
+        let lists = lists(&gateway.behavior, gateway.seed);
+        Translator { gateway, lists, mappings: vec![], inside_permits, inside_sessions, next, paired, blocks }
     }
 
     /// What becomes of a packet that arrives from one side at a time since the start; times never go back.
@@ -103,9 +109,10 @@ impl Translator {
     }
 
     fn is_external(&self, address: Ipv4Addr) -> bool {
+        let pool = self.gateway.external.contains(&address);
         match self.gateway.behavior.translation {
-            Translation::Napt => self.gateway.external.contains(&address),
-            Translation::OneToOne => self.gateway.pairs.iter().any(|p| p.external == address),
+            Translation::Napt => pool,
+            Translation::OneToOne => pool || self.gateway.pairs.iter().any(|p| p.external == address),
             Translation::None => false,
         }
     }

@@ -23,7 +23,7 @@ use natlab::nat::translator::{Content, Segment};
 use crate::lab::SERVERS;
 
 pub use cases::{curated_scripts_agree, lifetimes_agree};
-pub use random::{random_tcp_scripts_agree, random_udp_scripts_agree};
+pub use random::{random_axes_agree, random_tcp_scripts_agree, random_udp_scripts_agree};
 
 /// A node's address in a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

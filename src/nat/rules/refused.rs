@@ -1,6 +1,6 @@
 //! Which combinations the kernel's rules cannot do, and why: said before anything is built. Pure.
 
-use super::{needs_zone, sysctl};
+use super::{PORTS, firewalled, needs_zone, sysctl};
 use crate::nat::{
     Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Refresh, Semantics, Translation, UdpPolicy,
 };
@@ -27,7 +27,7 @@ pub fn refused(b: &Behavior) -> Vec<Refusal> {
     };
     let udp = b.udp == UdpPolicy::Allowed;
     let napt = b.translation == Translation::Napt;
-    let stateful = b.translation.translates() || b.filtering != Filtering::EndpointIndependent;
+    let stateful = b.translation.translates() || firewalled(b);
     refuse(
         "lifetime",
         udp && stateful && b.lifetime_ms < SHORTEST_LIFETIME_MS,
@@ -78,7 +78,7 @@ fn ports(b: &Behavior) -> Vec<Refusal> {
     let Some(block) = b.port_block else { return out };
     refuse("port-block", block == 0, "a block without ports serves nobody");
     refuse("port-block", usize::from(block) > range.len(), "not one block of this size fits into the port range");
-    refuse("port-block", usize::from(block) > 512, "a gateway tries 512 ports for a mapping at most");
+    refuse("port-block", usize::from(block) > PORTS, "a gateway tries 512 ports for a mapping at most");
     refuse(
         "port-block",
         !matches!(b.ports, PortAssignment::Random | PortAssignment::Sequential),

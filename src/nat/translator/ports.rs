@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::mapping::Mapping;
 use super::{Translator, Why};
-use crate::nat::rules::{PORTS, candidates_of};
-use crate::nat::{Pooling, PortAssignment, PortRange, Translation};
+use crate::nat::rules::Lists;
+use crate::nat::{Pooling, PortAssignment, Translation};
 use crate::net::Transport;
 
 /// Of a port (RFC 4787 §4.2.2).
@@ -55,6 +55,9 @@ impl Translator {
         let nobody = if addresses.is_empty() { Why::NoAddress } else { Why::NoPort };
         let chosen = seen.or_else(own).ok_or(nobody)?;
         self.paired.entry(*inside.ip()).or_insert(*chosen.ip());
+        if let Some(block) = self.block_at(chosen.port()) {
+            self.blocks.entry(*inside.ip()).or_insert(block);
+        }
         self.go_on(wish(*chosen.ip()), chosen.port());
         Ok(chosen)
     }
@@ -73,7 +76,7 @@ impl Translator {
             (_, PortAssignment::Overloading) => {
                 self.overloaded(w).map_or_else(|| port >= 1024 && self.unused(w, port), |wanted| wanted.contains(&port))
             }
-            (Some(size), _) => self.is_free(w, port) && self.block_of(w, port, size),
+            (Some(_), _) => self.list(w).contains(&port) && self.is_free(w, port),
             (None, _) => self.port(w) == Some(port),
         }
     }
@@ -81,13 +84,13 @@ impl Translator {
     /// The own choice.
     fn port(&self, w: Wish) -> Option<u16> {
         let b = &self.gateway.behavior;
-        let fits = |p: &u16| self.is_free(w, *p) && b.port_block.is_none_or(|size| self.block_of(w, *p, size));
+        let fits = |p: &u16| self.is_free(w, *p);
         match b.ports {
             PortAssignment::Overloading => match self.overloaded(w) {
                 Some(wanted) => wanted.first().copied(),
                 None => (1024..=u16::MAX).find(|p| self.unused(w, *p)),
             },
-            PortAssignment::Preserving if fits(&w.inside.port()) => Some(w.inside.port()),
+            PortAssignment::Preserving if fits(&w.inside.port()) && self.block_allows(w) => Some(w.inside.port()),
             _ => {
                 let list = self.list(w);
                 let start = self.next.get(&(w.transport, self.parity(w))).copied().unwrap_or(0);
@@ -97,20 +100,33 @@ impl Translator {
         }
     }
 
-    /// The ports that are tried, in order.
-    fn list(&self, w: Wish) -> Vec<u16> {
-        let b = &self.gateway.behavior;
-        let range = b.port_range;
-        match (b.ports, b.port_block) {
-            (PortAssignment::Sequential, _) => sequence(range, b.port_step),
-            // Which block is the host's is found by trying all.
-            (_, Some(_)) => candidates_of(range.first..=range.last, range.len(), self.gateway.seed),
-            (PortAssignment::Parity, None) => {
-                let all = candidates_of(range.first..=range.last, range.len(), self.gateway.seed);
-                let same = all.into_iter().filter(|p| Parity::of(*p) == Parity::of(w.inside.port()));
-                same.take(PORTS / 2).collect()
+    /// The ports that are tried, in order; of blocks the host's own, or while it has none those of the first that is nobody's.
+    fn list(&self, w: Wish) -> &[u16] {
+        match &self.lists {
+            Lists::All(ports) => ports,
+            Lists::Parity { even, odd } => match Parity::of(w.inside.port()) {
+                Parity::Even => even,
+                Parity::Odd => odd,
+            },
+            Lists::Blocks(blocks) => {
+                let taken = |n: &usize| self.blocks.values().any(|b| b == n);
+                let own = self.blocks.get(w.inside.ip()).copied();
+                let block = own.or_else(|| (0..blocks.len()).find(|n| !taken(n)));
+                block.and_then(|n| blocks.get(n)).map_or(&[], Vec::as_slice)
             }
-            _ => candidates_of(range.first..=range.last, PORTS, self.gateway.seed),
+        }
+    }
+
+    /// Whether the inside port lies in the host's block, if it has one.
+    fn block_allows(&self, w: Wish) -> bool {
+        !matches!(self.lists, Lists::Blocks(_)) || self.list(w).contains(&w.inside.port())
+    }
+
+    /// The block that a port belongs to.
+    fn block_at(&self, port: u16) -> Option<usize> {
+        match &self.lists {
+            Lists::Blocks(blocks) => blocks.iter().position(|b| b.contains(&port)),
+            _ => None,
         }
     }
 
@@ -141,22 +157,6 @@ impl Translator {
         first && self.gateway.forwards.iter().any(|f| f.protocol == w.transport && f.port == port)
     }
 
-    /// Whether the port lies in the block of the inside host, or in one that is nobody's while the host has none.
-    fn block_of(&self, w: Wish, port: u16, size: u16) -> bool {
-        let first = self.gateway.behavior.port_range.first;
-        let block = |p: u16| p.checked_sub(first).map(|p| p / size.max(1));
-        let whole = |b: u16| (usize::from(b) + 1) * usize::from(size) <= self.gateway.behavior.port_range.len();
-        if !self.gateway.behavior.port_range.contains(port) || !block(port).is_some_and(whole) {
-            return false;
-        }
-        let live = || self.mappings.iter().filter(|m| m.expires.is_some());
-        let own = live().find(|m| m.inside.ip() == w.inside.ip());
-        match own {
-            Some(m) => block(m.external.port()) == block(port),
-            None => live().all(|m| block(m.external.port()) != block(port)),
-        }
-    }
-
     /// The ports that overloading wants: those of the same inside endpoint's other sessions, then the inside port; where the
     /// remote endpoint knows neither. `None`: it takes any other.
     fn overloaded(&self, w: Wish) -> Option<Vec<u16>> {
@@ -175,12 +175,4 @@ impl Translator {
             |m: &Mapping| m.transport == w.transport && m.external == w.at(port) && m.sessions.contains_key(&w.remote);
         !self.mappings.iter().any(is) && !self.forwarded(w, port)
     }
-}
-
-/// From one end of the range to the other, and round again.
-fn sequence(range: PortRange, step: i8) -> Vec<u16> {
-    let ports = range.first..=range.last;
-    let by = usize::from(step.unsigned_abs().max(1));
-    let list: Vec<u16> = if step < 0 { ports.rev().step_by(by).collect() } else { ports.step_by(by).collect() };
-    list.into_iter().take(PORTS).collect()
 }
