@@ -2,6 +2,7 @@
 //! out; the command line writes it.
 
 pub mod classification;
+pub mod conformance;
 pub mod human;
 pub mod json;
 pub mod junit;

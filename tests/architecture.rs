@@ -33,6 +33,8 @@ const ALLOWED: &[Row<'_>] = &[
     ("scenario", &["net", "ice", "nat", "protocol"]),
     ("oracle", &["net", "ice", "nat", "scenario"]),
     ("plan", &["net", "ice", "nat", "protocol", "scenario", "oracle"]),
+    // What a NAT is to be probed for, and what is concluded: the bench is a topology like a plan's.
+    ("conformance", &["net", "nat", "plan"]),
     // What `natlab classify` says; made by `probe`, rendered by `report`.
     ("classification", &["net", "nat"]),
     // What happened, and what is thought of it.
@@ -43,14 +45,44 @@ const ALLOWED: &[Row<'_>] = &[
     ("record", &["net", "ice", "nat", "protocol", "oracle", "plan", "event", "trace", "stats", "verdict"]),
     (
         "report",
-        &["net", "ice", "nat", "oracle", "plan", "event", "trace", "stats", "verdict", "record", "classification"],
+        &[
+            "net",
+            "ice",
+            "nat",
+            "oracle",
+            "plan",
+            "conformance",
+            "classification",
+            "event",
+            "trace",
+            "stats",
+            "verdict",
+            "record",
+        ],
     ),
     // The I/O shell. `run` ends hopeless trials early, with the same fold that the verdict is made from: `trace`.
     ("server", &["net", "plan"]),
     ("agent", &["net", "ice", "protocol"]),
     ("probe", &["net", "nat", "classification"]),
     ("lab", &["net", "nft", "nat", "plan", "event"]),
-    ("run", &["net", "ice", "nft", "nat", "protocol", "plan", "event", "trace", "server", "agent", "probe", "lab"]),
+    (
+        "run",
+        &[
+            "net",
+            "ice",
+            "nft",
+            "nat",
+            "protocol",
+            "plan",
+            "conformance",
+            "event",
+            "trace",
+            "server",
+            "agent",
+            "probe",
+            "lab",
+        ],
+    ),
     (
         "cli",
         &[
@@ -62,6 +94,7 @@ const ALLOWED: &[Row<'_>] = &[
             "scenario",
             "oracle",
             "plan",
+            "conformance",
             "event",
             "trace",
             "stats",

@@ -64,6 +64,19 @@ fn five_silent_sends_prove_something_only_after_enough_answers() {
     assert!(!Loss { sent: 50, answered: 0 }.proves_silence(20));
 }
 
+/// The table in `docs/classify.md`.
+#[test]
+fn chances_are_those_of_the_documentation() {
+    let document = include_str!("../../docs/classify.md");
+    for (name, sent, answered) in [("5 of 5", 5, 5), ("18 of 18", 18, 18), ("32 of 50", 50, 32)] {
+        let row = document.lines().find(|l| l.starts_with(&format!("| {name}"))).unwrap();
+        for sends in [5, 10, 15, 20] {
+            let chance = format!("{:.1e}", Loss { sent, answered }.chance_all_lost(sends));
+            assert!(row.contains(&chance), "{row}: {sends} silent are {chance}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn more_silence_is_stronger_and_more_loss_is_weaker(sent in 0u32..200, lost in 0u32..200, sends in 0u32..40) {

@@ -22,12 +22,17 @@
 //! RFC 5382 allows it or not; for TCP [`Semantics::ReplyAffine`] always holds, since a SYN-ACK must match the session that it
 //! answers; unwanted packets are dropped, never answered.
 
+mod answers;
+mod assignment;
+mod errors;
 mod firewall;
+mod fixed;
 mod inbound;
 mod outbound;
 mod ports;
 mod reason;
 mod record;
+mod refused;
 mod state;
 mod sysctl;
 #[cfg(test)]
@@ -35,52 +40,55 @@ mod tests;
 
 use std::time::Duration;
 
-pub use ports::{PORT_RANGE, candidates};
+pub use ports::{BLOCKS, Lists, PORT_RANGE, candidates, candidates_of, lists, sequence};
+pub use refused::{Refusal, SHORTEST_LIFETIME_MS, refused};
 pub use sysctl::{Stage, Sysctl, sysctls};
 
-use crate::nat::Gateway;
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Semantics, Translation, UdpPolicy};
+use crate::nat::{
+    Behavior, Filtering, Gateway, Hairpinning, Mapping, PortAssignment, Refresh, Semantics, Translation, UdpPolicy,
+};
 use crate::nft::model::{Base, Chain, Dir, Field, Hook, Key, Proto, Rule, Step, Table, Type};
 use reason::Property;
 
 /// Name of the table in the gateway's namespace.
 pub const TABLE: &str = "natlab";
 
-/// How many candidate ports a gateway has. When all are taken, packets that need a new mapping are dropped.
-pub const PORTS: usize = 64;
+/// How many ports of its range a gateway tries for new mappings of one protocol, at most: memory, and the time to load them, are
+/// the reason. When all are taken, packets that need a new mapping are dropped.
+pub const PORTS: usize = 512;
 
 /// The most elements of each dynamic set.
 pub const TABLE_SIZE: u32 = 4096;
 
-/// How long an idle TCP mapping lives: 2 hours and 4 minutes (RFC 5382 REQ-5).
-pub const TCP_LIFETIME: Duration = Duration::from_secs(2 * 3600 + 4 * 60);
-
-/// The table of a gateway; of a plain router one without rules.
+/// The table of a gateway; of a plain router one without rules. What [`refused`] names is not provided.
 pub fn table(gateway: &Gateway) -> Table {
     let b = &gateway.behavior;
-    let mut rules = Rules {
-        gateway,
-        mapping: Remote::of_mapping(b.mapping),
-        filter: Remote::of_filtering(b.filtering),
-        chains: Vec::new(),
-    };
+    let mut rules = Rules { gateway, chains: Vec::new() };
     if b.udp == UdpPolicy::Blocked {
         rules.blocked();
     }
-    let sets = match (b.translation, b.filtering) {
-        (Translation::Napt | Translation::OneToOne, _) => {
+    let sets = match b.translation {
+        Translation::Napt | Translation::OneToOne => {
+            rules.answers();
+            rules.errors();
             rules.inbound();
             rules.outbound();
             rules.record();
             rules.translator_sets()
         }
-        (Translation::None, Filtering::EndpointIndependent) => vec![],
-        (Translation::None, _) => {
+        Translation::None if firewalled(b) => {
+            rules.errors();
             rules.firewall();
             rules.firewall_sets()
         }
+        Translation::None => vec![],
     };
     Table { name: TABLE.to_owned(), sets, chains: rules.chains }
+}
+
+/// Whether a gateway that does not translate keeps anything out.
+fn firewalled(b: &Behavior) -> bool {
+    [b.filtering, b.tcp().filtering].iter().any(|f| *f != Filtering::EndpointIndependent)
 }
 
 /// Whether answers to sessions from outside need a zone of their own: where one inside endpoint may have two sessions with
@@ -153,8 +161,6 @@ fn destination_of(d: Dir) -> [Field; 2] {
 /// A table in the making. The chains of each stage are written in a file of their own.
 struct Rules<'a> {
     gateway: &'a Gateway,
-    mapping: Remote,
-    filter: Remote,
     chains: Vec<Chain>,
 }
 
@@ -171,28 +177,75 @@ impl Rules<'_> {
         }
     }
 
+    /// On what of the remote endpoint a mapping depends.
+    fn mapping(&self, p: Proto) -> Remote {
+        Remote::of_mapping(match p {
+            Proto::Udp => self.behavior().mapping,
+            Proto::Tcp => self.behavior().tcp().mapping,
+        })
+    }
+
+    /// On what of the remote endpoint the filter depends.
+    fn filter(&self, p: Proto) -> Remote {
+        Remote::of_filtering(match p {
+            Proto::Udp => self.behavior().filtering,
+            Proto::Tcp => self.behavior().tcp().filtering,
+        })
+    }
+
     /// How long idle state lives; never nothing, which the kernel would take for "for ever".
     fn lifetime(&self, p: Proto) -> Duration {
-        match p {
-            Proto::Udp => self.behavior().lifetime().max(Duration::from_millis(1)),
-            Proto::Tcp => TCP_LIFETIME,
-        }
+        let lifetime = match p {
+            Proto::Udp => self.behavior().lifetime(),
+            Proto::Tcp => Duration::from_millis(self.behavior().tcp().lifetime_ms),
+        };
+        lifetime.max(Duration::from_millis(1))
     }
 
     /// Whether anybody outside is kept out by what the inside has sent.
-    fn filtered(&self) -> bool {
-        self.filter.0 > 0
+    fn filtered(&self, p: Proto) -> bool {
+        self.filter(p).0 > 0
+    }
+
+    /// Whether mappings are made, and kept in maps: with overloading connection tracking alone decides, and of a 1:1 NAT they
+    /// are always there.
+    fn maps(&self) -> bool {
+        let b = self.behavior();
+        b.translation == Translation::Napt && b.ports != PortAssignment::Overloading
+    }
+
+    fn overloads(&self) -> bool {
+        let b = self.behavior();
+        b.translation == Translation::Napt && b.ports == PortAssignment::Overloading
+    }
+
+    /// Whether permissions are kept in sets.
+    fn permits(&self, p: Proto) -> bool {
+        self.filtered(p) && !self.overloads()
     }
 
     fn zoned(&self, p: Proto) -> bool {
-        p == Proto::Udp && needs_zone(self.behavior())
+        p == Proto::Udp && self.maps() && needs_zone(self.behavior())
+    }
+
+    /// Whether connection tracking forgets packets of this protocol at once.
+    fn untracked(&self, p: Proto) -> bool {
+        p == Proto::Udp && sysctl::untracked(self.behavior())
     }
 
     /// Whether sessions begun from inside are written down: to leave them out of the zones, and where connection tracking
     /// forgets them at once, so that it cannot tell which mapping an inbound packet belongs to.
     fn remembers_sessions(&self, p: Proto) -> bool {
-        let forgotten = sysctl::conntrack_timeout(self.lifetime(p)) == 0;
-        self.zoned(p) || p == Proto::Udp && self.mapping.0 > 0 && forgotten
+        self.zoned(p) || self.maps() && self.mapping(p).0 > 0 && self.untracked(p)
+    }
+
+    /// Whether packets from inside keep alive what is there; they make what is not there in any case.
+    fn refreshed_from_inside(&self, p: Proto) -> bool {
+        p == Proto::Tcp || self.behavior().refresh != Refresh::Inbound
+    }
+
+    fn refreshed_from_outside(&self, p: Proto) -> bool {
+        p == Proto::Tcp || self.behavior().refresh != Refresh::Outbound
     }
 
     fn hairpins(&self, how: Hairpinning) -> bool {
@@ -213,8 +266,8 @@ impl Rules<'_> {
     }
 
     /// The mapping key as connection tracking sees it, whatever was done to the packet so far.
-    fn mapping_key(&self) -> Key {
-        self.mapping.key(source_of(Dir::Original), destination_of(Dir::Original))
+    fn mapping_key(&self, p: Proto) -> Key {
+        self.mapping(p).key(source_of(Dir::Original), destination_of(Dir::Original))
     }
 
     fn chain(&mut self, name: impl Into<String>, rules: Vec<Rule>) {

@@ -3,6 +3,7 @@
 //! The only place where nlink's nftables part is used; `expressions` turns steps into the kernel's expressions.
 
 mod expressions;
+pub mod loss;
 #[cfg(test)]
 mod tests;
 
@@ -206,7 +207,10 @@ fn set(table: &str, s: &m::Set) -> Set {
         n = n.map(SetDataType::Value(key_type(&s.value)));
     }
     if let Some(d) = s.dynamic {
-        n = n.dynamic().timeout(d.timeout).size(d.size);
+        n = n.dynamic().size(d.size);
+        if let Some(timeout) = d.timeout {
+            n = n.timeout(timeout);
+        }
     }
     n
 }

@@ -44,6 +44,16 @@ pub enum Field {
     CtDport(Dir),
     /// The packet's mark, which rules use as a variable.
     Mark,
+    /// The connection's mark, which rules use as another one.
+    CtMark,
+    /// Source address of the packet that an ICMP error is about. No nft syntax, as all fields of that packet.
+    ErrorSaddr,
+    /// Destination address of the packet that an ICMP error is about.
+    ErrorDaddr,
+    /// Source port of the packet that an ICMP error is about.
+    ErrorSport,
+    /// Destination port of the packet that an ICMP error is about.
+    ErrorDport,
 }
 
 /// What an element of a set consists of.
@@ -101,8 +111,8 @@ pub struct Set {
 /// How packets add elements to a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dynamic {
-    /// An element that is not refreshed for so long is gone.
-    pub timeout: Duration,
+    /// An element that is not refreshed for so long is gone; `None`: it stays until it is removed.
+    pub timeout: Option<Duration>,
     /// The most elements. The kernel reserves memory for them: 4096 cost about 0.3 MB and 1 ms, 65535 about 4 MB and 40 ms.
     pub size: u32,
 }
@@ -162,6 +172,13 @@ impl Rule {
     }
 }
 
+impl Step {
+    /// Whether nft has words for it; without, text shows the rule as a comment.
+    pub fn has_syntax(&self) -> bool {
+        !matches!(self, Step::ErrorAbout(_) | Step::TranslateError { .. })
+    }
+}
+
 /// What an `add` or `update` does with an element that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DynOp {
@@ -169,6 +186,24 @@ pub enum DynOp {
     Add,
     /// Replaces its value and makes it young again.
     Update,
+}
+
+/// What the sender of an unwanted packet is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An ICMP error, "port unreachable".
+    PortUnreachable,
+    /// A TCP reset.
+    Reset,
+}
+
+/// Which way an ICMP error goes: the other end of the packet that it is about is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorWay {
+    /// To an inside endpoint that sent the packet: its source becomes the inside endpoint.
+    Inwards,
+    /// From an inside endpoint that got the packet: its destination becomes the external endpoint.
+    Outwards,
 }
 
 /// A match, a statement or a verdict.
@@ -190,6 +225,22 @@ pub enum Step {
     },
     /// Matches packets of a protocol. Every step that reads ports or keeps them in a set needs it before itself.
     L4(Proto),
+    /// Matches ICMP messages of a type.
+    IcmpType(u8),
+    /// Matches ICMP errors about a packet of a protocol, without IP options; the fields of that packet can be read then. nft has
+    /// no syntax for it.
+    ErrorAbout(Proto),
+    /// Matches TCP segments that begin a connection: SYN without ACK, RST or FIN.
+    Syn,
+    /// Matches packets whose source port is odd (true) or even.
+    OddSport {
+        /// Of the header.
+        proto: Proto,
+        /// False: even.
+        is: bool,
+    },
+    /// Matches connections of a mark.
+    CtMarkIs(u32),
     /// Matches the first packets of a connection, until one in the other direction was seen.
     StateNew,
     /// Matches packets that connection tracking cannot place.
@@ -231,11 +282,13 @@ pub enum Step {
         /// From marks to addresses.
         map: String,
     },
-    /// Writes the source port that a map has for the mark.
-    SetSportFromMark {
+    /// Writes the source port that a map has for the key.
+    SetSportByMap {
         /// Of the header.
         proto: Proto,
-        /// From marks to ports.
+        /// What is looked up.
+        key: Key,
+        /// From keys to ports.
         map: String,
     },
     /// Writes "no checksum" into a UDP header.
@@ -253,6 +306,27 @@ pub enum Step {
         modulus: u32,
         /// Of the hash.
         seed: u32,
+    },
+    /// Marks the connection with what a map has for the key; matches only when the key is there.
+    SetCtMarkByMap {
+        /// What is looked up.
+        key: Key,
+        /// From keys to marks.
+        map: String,
+    },
+    /// Leaves the packet out of connection tracking.
+    Untracked,
+    /// Writes the endpoint that a map has for the key into the packet that an ICMP error is about, and its address into the
+    /// error's own header; matches only when the key is there. nft has no syntax for it.
+    TranslateError {
+        /// What is looked up.
+        key: Key,
+        /// From keys to address and port.
+        map: String,
+        /// Which end.
+        way: ErrorWay,
+        /// Whether the port too; else the map has addresses alone.
+        port: bool,
     },
     /// Tracks the answers of the connection that this packet begins in a zone of their own, numbered by a hash.
     ReplyZoneHash {
@@ -277,6 +351,22 @@ pub enum Step {
         /// From keys to address and port.
         map: String,
     },
+    /// Translates the source address of the connection to what the map has, and keeps the port; matches only when the key is
+    /// there.
+    SnatAddressByMap {
+        /// What is looked up.
+        key: Key,
+        /// From keys to addresses.
+        map: String,
+    },
+    /// Translates the destination address of the connection to what the map has, and keeps the port; matches only when the key
+    /// is there.
+    DnatAddressByMap {
+        /// What is looked up.
+        key: Key,
+        /// From keys to addresses.
+        map: String,
+    },
     /// Translates the source to what now stands in the header: the address, and the port of a protocol.
     SnatToOwn {
         /// Keeps the port too; nothing else will do.
@@ -284,6 +374,8 @@ pub enum Step {
     },
     /// Counts the packet and drops it: there is no uncounted drop, since counters are how a drop is proven.
     Drop,
+    /// Counts the packet, drops it and tells its sender. Not in postrouting.
+    Reject(Answer),
     /// Ends this chain; the one that jumped here goes on.
     Return,
     /// Goes through another chain and comes back.

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::model::{Chain, Dir, DynOp, Element, Field, Hook, Proto, Rule, Set, Step, Table, Type, Value};
+use super::model::{
+    Answer, Chain, Dir, DynOp, Element, ErrorWay, Field, Hook, Proto, Rule, Set, Step, Table, Type, Value,
+};
 
 /// Items with something between them.
 struct Joined<'a, T>(&'a [T], &'static str);
@@ -65,6 +67,11 @@ impl Display for Field {
             Field::CtSport(d) => write!(f, "ct {d} proto-src"),
             Field::CtDport(d) => write!(f, "ct {d} proto-dst"),
             Field::Mark => f.write_str("meta mark"),
+            Field::CtMark => f.write_str("ct mark"),
+            Field::ErrorSaddr => f.write_str("(error about) ip saddr"),
+            Field::ErrorDaddr => f.write_str("(error about) ip daddr"),
+            Field::ErrorSport => f.write_str("(error about) sport"),
+            Field::ErrorDport => f.write_str("(error about) dport"),
         }
     }
 }
@@ -107,6 +114,11 @@ impl Display for Step {
             Step::Iif { is, name } => write!(f, "iifname {}\"{name}\"", unless(*is)),
             Step::Oif { is, name } => write!(f, "oifname {}\"{name}\"", unless(*is)),
             Step::L4(p) => write!(f, "meta l4proto {p}"),
+            Step::IcmpType(t) => write!(f, "icmp type {t}"),
+            Step::ErrorAbout(p) => write!(f, "(icmp error about {p})"),
+            Step::Syn => f.write_str("tcp flags & (fin | syn | rst | ack) == syn"),
+            Step::OddSport { proto, is } => write!(f, "{proto} sport & 1 == {}", u8::from(*is)),
+            Step::CtMarkIs(mark) => write!(f, "ct mark {mark:#x}"),
             Step::StateNew => f.write_str("ct state new"),
             Step::StateInvalid => f.write_str("ct state invalid"),
             Step::Snatted => f.write_str("ct status snat"),
@@ -130,20 +142,33 @@ impl Display for Step {
             }
             Step::SetSaddr(a) => write!(f, "ip saddr set {a}"),
             Step::SetSaddrFromMark { map } => write!(f, "ip saddr set meta mark map @{map}"),
-            Step::SetSportFromMark { proto, map } => write!(f, "{proto} sport set meta mark map @{map}"),
+            Step::SetSportByMap { proto, key, map } => write!(f, "{proto} sport set {} map @{map}", concat(key)),
             Step::ClearUdpChecksum => f.write_str("udp checksum set 0"),
             Step::MarkCounter { modulus } => write!(f, "meta mark set numgen inc mod {modulus}"),
             Step::MarkHash { key, modulus, seed } => {
                 write!(f, "meta mark set jhash {} mod {modulus} seed {seed:#x}", concat(key))
+            }
+            Step::SetCtMarkByMap { key, map } => write!(f, "ct mark set {} map @{map}", concat(key)),
+            Step::Untracked => f.write_str("notrack"),
+            Step::TranslateError { key, map, way, port: _ } => {
+                let (inner, outer) = match way {
+                    ErrorWay::Inwards => ("source", "ip daddr"),
+                    ErrorWay::Outwards => ("destination", "ip saddr"),
+                };
+                write!(f, "(error about) {inner}, {outer} set {} map @{map}", concat(key))
             }
             Step::ReplyZoneHash { key, modulus, offset } => {
                 write!(f, "ct reply zone set jhash {} mod {modulus} offset {offset}", concat(key))
             }
             Step::SnatByMap { key, map } => write!(f, "snat ip to {} map @{map}", concat(key)),
             Step::DnatByMap { key, map } => write!(f, "dnat ip to {} map @{map}", concat(key)),
+            Step::SnatAddressByMap { key, map } => write!(f, "snat to {} map @{map}", concat(key)),
+            Step::DnatAddressByMap { key, map } => write!(f, "dnat to {} map @{map}", concat(key)),
             Step::SnatToOwn { port: None } => f.write_str("snat to ip saddr"),
             Step::SnatToOwn { port: Some(p) } => write!(f, "snat ip to ip saddr : {p} sport"),
             Step::Drop => f.write_str("counter drop"),
+            Step::Reject(Answer::PortUnreachable) => f.write_str("counter reject with icmp type port-unreachable"),
+            Step::Reject(Answer::Reset) => f.write_str("counter reject with tcp reset"),
             Step::Return => f.write_str("return"),
             Step::Jump(c) => write!(f, "jump {c}"),
             Step::Goto(c) => write!(f, "goto {c}"),
@@ -151,8 +176,12 @@ impl Display for Step {
     }
 }
 
+/// A rule for which nft has no syntax stands there as a comment: the text loads without it, the batch has it.
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.steps.iter().all(Step::has_syntax) {
+            f.write_str("# not in nft's syntax: ")?;
+        }
         write!(f, "{} comment \"{}\"", Joined(&self.steps, " "), self.why)
     }
 }
@@ -166,8 +195,12 @@ impl Display for Set {
         }
         f.write_str("\n")?;
         if let Some(d) = self.dynamic {
-            let timeout = d.timeout.as_millis();
-            write!(f, "    flags dynamic,timeout\n    timeout {timeout}ms\n    size {}\n", d.size)?;
+            match d.timeout.map(|t| t.as_millis()) {
+                Some(timeout) => {
+                    write!(f, "    flags dynamic,timeout\n    timeout {timeout}ms\n    size {}\n", d.size)?
+                }
+                None => write!(f, "    flags dynamic\n    size {}\n", d.size)?,
+            }
         }
         if !self.elements.is_empty() {
             f.write_str("    elements = {\n")?;

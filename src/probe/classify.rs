@@ -213,7 +213,12 @@ pub async fn classify(request: Request, progress: Progress<'_>) -> Found {
     found.family.pooling = judge::pooling(translation, &seen);
 
     let behavior = control::try_servers(&shared, &line, &asked, &mut found, &options, progress).await;
-    if behavior.is_none() {
+    if let Some(places) = &behavior {
+        // What the others saw decides nothing against four endpoints of one server; but who reads it may.
+        let others = asked.usable.iter().filter(|u| u.address != places.primary);
+        let lines: Vec<String> = others.map(|u| format!("seen as {} by {}", u.mapped, u.address)).collect();
+        found.family.mapping.evidence.extend(lines);
+    } else {
         progress(&Step::Mapping);
         found.family.mapping = mapping::by_ordinary_servers(&line, &asked).await;
     }

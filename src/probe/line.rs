@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::limiter::Limiter;
 use super::socket::{Datagrams, Opener};
-use super::wire::{self, Ask, Content, Id, LONGEST, Success};
+use super::wire::{self, Ask, Content, Id, Success};
 use crate::classification::Loss;
 
 /// When a request leaves while nothing comes back, and how long its answer may take.
@@ -305,12 +305,15 @@ impl Line {
     }
 }
 
+/// Everything fits: where a datagram does not, some systems cut it off and others report an error.
+const LONGEST_DATAGRAM: usize = 65_535;
+
 /// How many transactions make one test at most: the first and three repeats.
 pub const ATTEMPTS: u32 = 4;
 
 /// Gives every datagram to whom it belongs.
 async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting, strays: UnboundedSender<Stray>) {
-    let mut buffer = vec![0u8; LONGEST];
+    let mut buffer = vec![0u8; LONGEST_DATAGRAM];
     loop {
         let (length, from) = match socket.receive_from(&mut buffer).await {
             Ok(received) => received,

@@ -20,8 +20,8 @@ use ::stun::xoraddr::XorMappedAddress;
 /// A transaction id.
 pub type Id = [u8; TRANSACTION_ID_SIZE];
 
-/// The longest answer of interest: a padded one is a little longer than an Ethernet frame.
-pub const LONGEST: usize = 4096;
+/// The longest answer of interest where nothing is padded.
+pub const LONGEST: usize = 2048;
 
 /// Where the magic cookie stands.
 const COOKIE: std::ops::Range<usize> = 4..8;

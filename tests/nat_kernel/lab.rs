@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc;
 
+use natlab::nat::Behavior;
 use natlab::nat::rules::{self, Stage, Sysctl};
-use natlab::nat::{Behavior, Translation};
 use natlab::net::Network;
 use natlab::nft::encode::{self, Load};
 use natlab::plan::Gateway;
@@ -39,7 +39,7 @@ pub fn gateway(behavior: Behavior, external: &[Ipv4Addr]) -> Gateway {
     Gateway {
         behavior,
         wan: "wan0".to_owned(),
-        external: if behavior.translation == Translation::Napt { external.to_vec() } else { vec![] },
+        external: if behavior.translation.translates() { external.to_vec() } else { vec![] },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
         pairs: vec![],
         forwards: vec![],

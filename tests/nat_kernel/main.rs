@@ -15,11 +15,17 @@ mod behaviors;
 #[cfg(target_os = "linux")]
 mod endpoints;
 #[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+mod fixed;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod model;
 #[cfg(target_os = "linux")]
 mod nft;
+#[cfg(target_os = "linux")]
+mod ports;
 #[cfg(target_os = "linux")]
 mod property;
 #[cfg(target_os = "linux")]
@@ -46,10 +52,6 @@ fn main() -> std::process::ExitCode {
         ("unsolicited_packets_leave_no_trace", behaviors::unsolicited_packets_leave_no_trace),
         ("untranslated_packets_do_not_pass", behaviors::untranslated_packets_do_not_pass),
         ("icmp_errors_pass", behaviors::icmp_errors_pass),
-        (
-            "icmp_errors_of_untracked_connections_do_not_pass",
-            behaviors::icmp_errors_of_untracked_connections_do_not_pass,
-        ),
         ("packets_without_checksum_stay_without", behaviors::packets_without_checksum_stay_without),
         ("hairpinning_none", behaviors::hairpinning_none),
         ("hairpinning_external_source", behaviors::hairpinning_external_source),
@@ -61,6 +63,27 @@ fn main() -> std::process::ExitCode {
         ("firewalls", behaviors::firewalls),
         ("tcp_nine_behaviors", tcp::nine_behaviors),
         ("nat_behind_nat", behaviors::nat_behind_nat),
+        ("a_permission_is_one_endpoints_own", faults::a_permission_is_one_endpoints_own),
+        ("the_second_host_with_a_port_is_filtered_alike", faults::the_second_host_with_a_port_is_filtered_alike),
+        (
+            "two_hosts_with_one_port_keep_distinct_and_stable_mappings",
+            faults::two_hosts_with_one_port_keep_distinct_and_stable_mappings,
+        ),
+        (
+            "a_hairpinned_packet_has_an_external_source_and_is_filtered",
+            faults::a_hairpinned_packet_has_an_external_source_and_is_filtered,
+        ),
+        ("hairpinning_leaves_other_packets_alone", faults::hairpinning_leaves_other_packets_alone),
+        ("a_configured_lifetime_holds_with_open_filtering", faults::a_configured_lifetime_holds_with_open_filtering),
+        ("a_dependent_mapping_may_be_open", faults::a_dependent_mapping_may_be_open),
+        ("an_unsolicited_packet_is_met_with_silence", faults::an_unsolicited_packet_is_met_with_silence),
+        ("parity_is_preserved", ports::parity_is_preserved),
+        ("parity_is_not_given_up", ports::parity_is_not_given_up),
+        ("ports_follow_each_other", ports::ports_follow_each_other),
+        ("a_range_gives_exactly_its_ports", ports::a_range_gives_exactly_its_ports),
+        ("each_host_has_its_block", ports::each_host_has_its_block),
+        ("overloading_shares_ports", ports::overloading_shares_ports),
+        ("an_address_pool_is_arbitrary", ports::an_address_pool_is_arbitrary),
         (NEEDS_NFT, nft::netlink_and_text_mean_the_same),
     ];
 

@@ -4,9 +4,14 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use natlab::nat::rules;
-use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
+use natlab::nat::{
+    Behavior, Filtering, Hairpinning, IcmpErrors, Mapping, Pooling, PortAssignment, Refresh, Semantics,
+    SimultaneousOpen, Tcp, Translation, UdpPolicy, Unsolicited, UnsolicitedSyn,
+};
+use natlab::plan::Gateway;
 
 use crate::behaviors::nine;
+use crate::fixed::{forwards, pairs};
 use crate::lab::{EXTERNAL, Home, Node, gateway};
 
 /// Why the comparison cannot be made here, if so.
@@ -62,13 +67,32 @@ pub fn netlink_and_text_mean_the_same(home: &mut Home) {
         behaviors.extend(more);
     }
     let b = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressDependent);
+    let masquerade = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
+    let tcp = Tcp {
+        unsolicited: UnsolicitedSyn::Reset,
+        simultaneous_open: SimultaneousOpen::Refused,
+        ..Tcp::new(Mapping::AddressDependent, Filtering::AddressAndPortDependent)
+    };
     behaviors.extend([
         Behavior { udp: UdpPolicy::Blocked, ..b },
-        Behavior { lifetime_ms: 400, ports: PortAssignment::Random, ..b },
+        // ICMP errors of UDP that is not tracked are translated by rules for which nft has no syntax.
+        Behavior { lifetime_ms: 400, ports: PortAssignment::Random, icmp_errors: IcmpErrors::Dropped, ..b },
+        Behavior { refresh: Refresh::Outbound, icmp_errors: IcmpErrors::Dropped, ..b },
+        Behavior { refresh: Refresh::Inbound, icmp_errors: IcmpErrors::Dropped, ..b },
+        Behavior { ports: PortAssignment::Parity, ..b },
+        Behavior { ports: PortAssignment::Sequential, port_block: Some(16), ..b },
+        Behavior { ports: PortAssignment::Overloading, unsolicited: Unsolicited::Icmp, ..masquerade },
+        Behavior { unsolicited: Unsolicited::Icmp, tcp: Some(tcp), ..b },
+        Behavior { unsolicited: Unsolicited::Icmp, tcp: Some(tcp), ..Behavior::public(b.filtering) },
     ]);
     let pool = [2, 3, 4].map(|d| std::net::Ipv4Addr::new(203, 0, 113, d));
     let mut gateways: Vec<_> = behaviors.into_iter().map(|b| gateway(b, &[EXTERNAL])).collect();
     gateways.push(gateway(b, &pool));
+    gateways.push(gateway(Behavior { pooling: Pooling::Arbitrary, ..b }, &pool));
+    let hairpin = Behavior { hairpinning: Hairpinning::ExternalSource, ..b };
+    gateways.push(Gateway { forwards: forwards(), ..gateway(hairpin, &[EXTERNAL]) });
+    let whole = Behavior::one_to_one(b.filtering);
+    gateways.push(Gateway { pairs: pairs(), forwards: forwards(), ..gateway(whole, &[EXTERNAL]) });
     let mut compared = 0;
     for g in gateways {
         home.load(&g);

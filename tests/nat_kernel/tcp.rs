@@ -132,3 +132,34 @@ fn blocked(home: &Home, b: Behavior, (server, at): &(TcpListener, SocketAddrV4))
     server.set_nonblocking(true).expect("as it was");
     assert_eq!(*v4(from).ip(), EXTERNAL);
 }
+
+/// Connections from inside, kept until all is done: what closes them would be traffic too.
+pub struct Connections {
+    all: Endpoints,
+    servers: [(TcpListener, SocketAddrV4); 3],
+    open: Vec<TcpStream>,
+    next: u16,
+}
+
+impl Connections {
+    pub fn new(home: &Home) -> Self {
+        let all = Endpoints::new(&home.hosts[1], HOSTS[1], &home.internet);
+        Connections { all, servers: servers(home), open: vec![], next: 7800 }
+    }
+
+    /// From a port of a host to a server: the external endpoint, and the server's.
+    pub fn connect(&mut self, home: &Home, host: usize, port: u16, server: usize) -> (SocketAddrV4, SocketAddrV4) {
+        let (at, address) = &self.servers[server];
+        self.open.push(connecting(&home.hosts[host], HOSTS[host], port, *address));
+        let (stream, from) =
+            accepted(&self.all, at).unwrap_or_else(|| panic!("no connection from {port} to {address}"));
+        self.open.push(stream);
+        (from, *address)
+    }
+
+    /// From a port that was not used yet.
+    pub fn connect_next(&mut self, home: &Home) -> SocketAddrV4 {
+        self.next += 1;
+        self.connect(home, 0, self.next, 0).0
+    }
+}

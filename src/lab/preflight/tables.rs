@@ -65,7 +65,7 @@ fn map() -> Set {
         name: "map".to_owned(),
         key: vec![Type::Addr, Type::Port],
         value: vec![Type::Addr, Type::Port],
-        dynamic: Some(Dynamic { timeout: Duration::from_millis(400), size: 16 }),
+        dynamic: Some(Dynamic { timeout: Some(Duration::from_millis(400)), size: 16 }),
         elements: vec![],
     }
 }

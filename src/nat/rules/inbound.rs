@@ -23,9 +23,12 @@ impl Rules<'_> {
     /// look. Sessions that inside began are left alone; their inbound packets are the answers.
     fn zone(&mut self) {
         let p = Proto::Udp;
-        let from_outside = unknown("begun", p, self.mapping.key(destination(p), source(p)));
+        let from_outside = unknown("begun", p, self.mapping(p).key(destination(p), source(p)));
         let zone = Step::ReplyZoneHash { key: destination(p).into(), modulus: 65_535, offset: 1 };
-        let steps = [self.enters_by_wan(), external(Field::Daddr), Step::L4(p), from_outside, zone];
+        let mut steps = vec![self.enters_by_wan(), external(Field::Daddr), Step::L4(p)];
+        // What a forward leads in is answered through it, and through nothing else.
+        steps.extend(self.not_forwarded(p, destination(p)));
+        steps.extend([from_outside, zone]);
         let why = Property::Mapping.of(p, "a session from outside does not capture what inside sends by itself");
         self.base_chain("zone", filter(Hook::Prerouting, BEFORE_TRACKING), vec![Rule::new(steps, why)]);
     }
@@ -36,10 +39,14 @@ impl Rules<'_> {
             let why = Property::Hairpinning.all("none: external endpoints lead inside only from outside");
             rules.push(Rule::new([self.enters_elsewhere(), Step::Return], why));
         }
-        for &p in self.protocols() {
+        rules.extend(self.fixed_destinations());
+        for &p in self.protocols().iter().filter(|_| self.maps()) {
             let lead = Step::DnatByMap { key: destination(p).into(), map: state::name("owner", p) };
             let why = Property::Mapping.of(p, "an external endpoint leads to the inside endpoint that owns it");
             rules.push(Rule::new([Step::L4(p), lead], why));
+        }
+        if !rules.iter().any(translates) {
+            return; // nothing is led inside
         }
         self.base_chain("inbound", nat(Hook::Prerouting, DESTINATION_NAT), rules);
     }
@@ -55,6 +62,12 @@ impl Rules<'_> {
                 let why = Property::Hairpinning.of(p, "none");
                 rules.push(Rule::new([self.enters_elsewhere()].into_iter().chain(unwanted.clone()), why));
             }
+            if let (true, Some(answer)) = (self.overloads() && self.protocols().contains(&p), self.answer(p)) {
+                let mut steps = vec![self.enters_by_wan(), external(Field::Daddr), Step::StateNew, Step::L4(p)];
+                steps.extend((p == Proto::Tcp).then_some(Step::Syn));
+                steps.push(Step::Reject(answer));
+                rules.push(Rule::new(steps, Property::Filtering.of(p, "unsolicited; answered")));
+            }
             let why = Property::Filtering.of(p, "unsolicited, to an endpoint that nobody owns; leaves no trace");
             rules.push(Rule::new(unwanted, why));
         }
@@ -64,28 +77,45 @@ impl Rules<'_> {
     /// Entered from `record`, when the packet has its inside destination already.
     fn new_sessions_from_wan(&mut self) {
         let mut rules = vec![];
-        if self.filtered() {
-            for &p in self.protocols() {
+        for &p in self.protocols() {
+            let endpoint = destination_of(Dir::Original);
+            rules.extend(self.forwarded(p, endpoint, "open to everybody"));
+            if self.permits(p) {
                 let steps = [Step::L4(p), Step::Dnatted, self.not_permitted(p), Step::Drop];
-                rules.push(Rule::new(steps, Property::Filtering.of(p, self.filter_words())));
+                rules.push(Rule::new(steps, Property::Filtering.of(p, self.filter_words(p))));
             }
         }
-        rules.push(Rule::new([Step::Dnatted, Step::Return], Property::Filtering.all("permitted")));
+        if self.one_to_one() && self.protocols().iter().any(|p| self.filtered(*p)) {
+            for &p in self.protocols() {
+                rules.push(Rule::new(
+                    [Step::L4(p), Step::Dnatted, Step::Return],
+                    Property::Filtering.of(p, "permitted"),
+                ));
+            }
+            let why = Property::Filtering.all("of other protocols nothing but answers and errors");
+            rules.push(Rule::new([Step::Dnatted, Step::Drop], why));
+        } else {
+            rules.push(Rule::new([Step::Dnatted, Step::Return], Property::Filtering.all("permitted")));
+        }
         rules.push(Rule::new([Step::Drop], Property::Isolation.all("nothing comes in untranslated")));
         self.chain("from_wan", rules);
     }
 
     /// Matches unless the owner of the external endpoint has sent to the packet's source.
     pub(super) fn not_permitted(&self, p: Proto) -> Step {
-        unknown("permit", p, self.filter.key(destination_of(Dir::Original), source(p)))
+        unknown("permit", p, self.filter(p).key(destination_of(Dir::Original), source(p)))
     }
 
     /// What is kept out, in words.
-    pub(super) fn filter_words(&self) -> &'static str {
-        match self.filter.0 {
+    pub(super) fn filter_words(&self, p: Proto) -> &'static str {
+        match self.filter(p).0 {
             0 => "open to everybody",
             1 => "only from addresses that the inside endpoint has sent to",
             _ => "only from addresses and ports that the inside endpoint has sent to",
         }
     }
+}
+
+fn translates(rule: &Rule) -> bool {
+    rule.steps.iter().any(|s| matches!(s, Step::DnatByMap { .. } | Step::DnatAddressByMap { .. }))
 }

@@ -19,6 +19,14 @@ pub(super) enum Property {
     Hairpinning,
     /// Echo requests and the like.
     IcmpQueries,
+    /// What becomes of ICMP errors.
+    IcmpErrors,
+    /// SYNs that cross.
+    SimultaneousOpen,
+    /// Ports that one inside host alone gets.
+    PortBlock,
+    /// Mappings that are always there: forwards and 1:1.
+    Static,
     /// Private addresses stay inside.
     Isolation,
     /// Whether UDP passes.
@@ -41,6 +49,10 @@ impl Property {
             (Property::Hairpinning, Some(Proto::Tcp)) => "hairpinning (RFC 5382 7.2)",
             (Property::Hairpinning, _) => "hairpinning (RFC 4787 6)",
             (Property::IcmpQueries, _) => "icmp queries (RFC 5508 3)",
+            (Property::IcmpErrors, _) => "icmp errors (RFC 5508 4)",
+            (Property::SimultaneousOpen, _) => "simultaneous open (RFC 5382 4.2)",
+            (Property::PortBlock, _) => "port block (RFC 6888 3)",
+            (Property::Static, _) => "static mapping (RFC 2663 3.1)",
             (Property::Isolation, _) => "isolation (RFC 1918 3)",
             (Property::UdpPolicy, _) => "udp policy",
         }

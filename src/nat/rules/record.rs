@@ -4,7 +4,7 @@ use super::{
     Hairpinning, Property, Rules, TRANSLATED, destination, destination_of, filter, known, not_external, source,
     source_of, state, unknown,
 };
-use crate::nat::Mapping;
+use crate::nat::SimultaneousOpen;
 use crate::nft::model::{Dir, DynOp, Field, Hook, Key, Proto, Rule, Step};
 
 /// Puts an element into a set, or makes it young again.
@@ -23,22 +23,31 @@ impl Rules<'_> {
     pub(super) fn record(&mut self) {
         let invalid = [self.enters_by_wan(), Step::StateInvalid, Step::Drop];
         let new = [self.enters_by_wan(), Step::StateNew, Step::Jump("from_wan".to_owned())];
-        let mut rules = vec![
-            Rule::new(invalid, Property::Filtering.all("nothing from outside that belongs to no session")),
-            Rule::new(new, Property::Filtering.all("sessions from outside")),
-        ];
-        for &p in self.protocols() {
+        let mut rules =
+            vec![Rule::new(invalid, Property::Filtering.all("nothing from outside that belongs to no session"))];
+        rules.extend(self.crossing_syns());
+        rules.push(Rule::new(new, Property::Filtering.all("sessions from outside")));
+        let recorded: &[Proto] = if self.overloads() { &[] } else { self.protocols() };
+        for &p in recorded {
             let why = Property::Refresh.of(p, "packets keep alive what they use");
             rules.push(Rule::new([Step::L4(p), Step::Goto(format!("record_{p}"))], why));
         }
         rules.push(self.nothing_untranslated());
         self.base_chain("record", filter(Hook::Postrouting, TRANSLATED), rules);
-        for &p in self.protocols() {
+        for &p in recorded {
             self.record_protocol(p);
             self.outbound_refresh(p);
             self.answer_refresh(p);
             self.inbound_refresh(p);
         }
+    }
+
+    /// A SYN against the direction of its session crosses the one that began it.
+    pub(super) fn crossing_syns(&self) -> Option<Rule> {
+        let p = Proto::Tcp;
+        let refused = self.behavior().tcp().simultaneous_open == SimultaneousOpen::Refused;
+        let steps = [self.enters_by_wan(), Step::L4(p), Step::Syn, Step::Direction(Dir::Reply), Step::Drop];
+        refused.then(|| Rule::new(steps, Property::SimultaneousOpen.of(p, "refused")))
     }
 
     fn nothing_untranslated(&self) -> Rule {
@@ -57,7 +66,7 @@ impl Rules<'_> {
             Rule::new(answer, Property::Refresh.of(p, "answer to a session from outside")),
             Rule::new(inbound, Property::Refresh.of(p, "inbound")),
         ];
-        if self.filtered() {
+        if self.filtered(p) {
             rules.extend(self.hairpin_filter(p));
         }
         rules.push(self.nothing_untranslated());
@@ -67,20 +76,24 @@ impl Rules<'_> {
     /// Hairpinned packets pass the same filter as those from outside, on the source that they arrive with. A packet opens the
     /// sender's own filter first, even if the receiver's stays closed, as it does on its way to anybody else.
     fn hairpin_filter(&self, p: Proto) -> Vec<Rule> {
-        let why = Property::Hairpinning.of(p, self.filter_words());
+        let why = Property::Hairpinning.of(p, self.filter_words(p));
         match self.behavior().hairpinning {
             Hairpinning::None => vec![],
             Hairpinning::ExternalSource => {
-                let owned = known("owner", p, destination_of(Dir::Original));
-                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted];
-                vec![Rule::new(new.into_iter().chain([owned, self.not_permitted(p), Step::Drop]), why)]
+                let mut steps = vec![self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted];
+                steps.extend(self.maps().then(|| known("owner", p, destination_of(Dir::Original))));
+                steps.extend(self.not_forwarded(p, destination_of(Dir::Original)));
+                steps.extend([self.not_permitted(p), Step::Drop]);
+                vec![Rule::new(steps, why)]
             }
             Hairpinning::InternalSource => {
-                let permit = update("inside_permit", p, self.filter.key(source(p), destination(p)), vec![]);
+                let permit = update("inside_permit", p, self.filter(p).key(source(p), destination(p)), vec![]);
                 let open =
                     [self.enters_elsewhere(), Step::L4(p), Step::Direction(Dir::Original), Step::Dnatted, permit];
-                let closed = unknown("inside_permit", p, self.filter.key(destination(p), source(p)));
-                let new = [self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted, closed, Step::Drop];
+                let closed = unknown("inside_permit", p, self.filter(p).key(destination(p), source(p)));
+                let mut new = vec![self.enters_elsewhere(), Step::L4(p), Step::StateNew, Step::Dnatted];
+                new.extend(self.not_forwarded(p, destination_of(Dir::Original)));
+                new.extend([closed, Step::Drop]);
                 vec![
                     Rule::new(open, Property::Hairpinning.of(p, "the inside source is permitted")),
                     Rule::new(new, why),
@@ -95,24 +108,34 @@ impl Rules<'_> {
         Rule::new([not_external(Field::Saddr), Step::Drop], why)
     }
 
+    /// Puts an element of what a packet from inside uses into a set, or makes it young again where such packets do that.
+    fn keep(&self, what: &str, p: Proto, key: impl Into<Key>, value: impl Into<Key>) -> Step {
+        let op = if self.refreshed_from_inside(p) { DynOp::Update } else { DynOp::Add };
+        let (key, value) = (key.into(), value.into());
+        Step::Dynset { op, set: state::name(what, p), key, value, once_per_second: false }
+    }
+
     /// An outbound packet in the direction of its session: its source is the external endpoint by now.
     fn outbound_refresh(&mut self, p: Proto) {
         let inside = source_of(Dir::Original);
-        let taken = [Step::L4(p), unknown("mapping", p, self.mapping_key()), known("owner", p, source(p)), Step::Drop];
-        let owner = update("owner", p, source(p), inside);
-        let mapping = update("mapping", p, self.mapping_key(), source(p));
-        let mut rules = vec![
-            self.only_external(p),
-            Rule::new(taken, Property::Mapping.of(p, "the mapping has ended and its port belongs to another")),
-            Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")),
-            Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, outbound")),
-        ];
+        let mut rules = vec![self.only_external(p)];
+        rules.extend(self.forwarded(p, source(p), "lives for ever"));
+        if self.maps() {
+            let (owned, key) = (known("owner", p, source(p)), self.mapping_key(p));
+            let taken = [Step::L4(p), unknown("mapping", p, key.clone()), owned, Step::Drop];
+            let owner = self.keep("owner", p, source(p), inside);
+            let mapping = self.keep("mapping", p, key, source(p));
+            let gone = "the mapping has ended and its port belongs to another";
+            rules.push(Rule::new(taken, Property::Mapping.of(p, gone)));
+            rules.push(Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")));
+            rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, outbound")));
+        }
         if self.remembers_sessions(p) {
-            let begun = update("begun", p, self.mapping.key(source(p), destination_of(Dir::Original)), vec![]);
+            let begun = self.keep("begun", p, self.mapping(p).key(source(p), destination_of(Dir::Original)), vec![]);
             rules.push(Rule::new([Step::L4(p), begun], Property::Mapping.of(p, "a session begun from inside")));
         }
-        if self.filtered() {
-            let permit = update("permit", p, self.filter.key(source(p), destination_of(Dir::Original)), vec![]);
+        if self.filtered(p) {
+            let permit = self.keep("permit", p, self.filter(p).key(source(p), destination_of(Dir::Original)), vec![]);
             rules.push(Rule::new([Step::L4(p), permit], Property::Filtering.of(p, "the remote is permitted")));
         }
         self.chain(format!("out_{p}"), rules);
@@ -121,17 +144,18 @@ impl Rules<'_> {
     /// An outbound packet against the direction of its session: an answer to a session from outside.
     fn answer_refresh(&mut self, p: Proto) {
         let inside = source_of(Dir::Reply);
-        let owner = update("owner", p, source(p), inside);
-        let mut rules = vec![
-            self.only_external(p),
-            Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")),
-        ];
-        if self.behavior().mapping == Mapping::EndpointIndependent {
-            let mapping = update("mapping", p, inside, source(p));
-            rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, by an answer")));
+        let mut rules = vec![self.only_external(p)];
+        rules.extend(self.forwarded(p, source(p), "lives for ever"));
+        if self.maps() {
+            let owner = self.keep("owner", p, source(p), inside);
+            rules.push(Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")));
+            if self.mapping(p).0 == 0 {
+                let mapping = self.keep("mapping", p, inside, source(p));
+                rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, by an answer")));
+            }
         }
-        if self.filtered() {
-            let permit = update("permit", p, self.filter.key(source(p), destination_of(Dir::Reply)), vec![]);
+        if self.filtered(p) {
+            let permit = self.keep("permit", p, self.filter(p).key(source(p), destination_of(Dir::Reply)), vec![]);
             rules.push(Rule::new([Step::L4(p), permit], Property::Filtering.of(p, "the remote is permitted")));
         }
         self.chain(format!("answer_{p}"), rules);
@@ -146,32 +170,41 @@ impl Rules<'_> {
             let why = Property::Refresh.of(p, "an address that was given up is not revived");
             rules.push(Rule::new([Step::Direction(d), not_external(address), Step::Drop], why));
         }
-        for (d, translated) in [(Dir::Reply, Step::Snatted), (Dir::Original, Step::Dnatted)] {
-            let external_end = destination_of(d);
-            let session = self.mapping.key(external_end, source(p));
-            let permission = self.filter.key(external_end, source(p));
-            let refresh_mapping = update("mapping", p, self.mapping.key(destination(p), source(p)), external_end);
-            let refresh_session = update("begun", p, session.clone(), vec![]);
-            let refresh_permission = update("permit", p, permission.clone(), vec![]);
-            // Answers are to a session that inside began; of others that must be known.
-            let if_known = |what: &str, key: Key| (d == Dir::Original).then(|| known(what, p, key));
-
-            let mut refresh = |steps: Vec<Step>, text: &str| {
-                let when = [Step::L4(p), Step::Direction(d), translated.clone()];
-                rules.push(Rule::new(when.into_iter().chain(steps), Property::Refresh.of(p, text)));
-            };
-            refresh(vec![update("owner", p, external_end, destination(p))], "the owner, inbound");
-            if self.remembers_sessions(p) {
-                let steps = if_known("begun", session).into_iter().chain([refresh_mapping, refresh_session]);
-                refresh(steps.collect(), "the mapping of a session begun from inside, inbound");
-            } else if self.behavior().mapping == Mapping::EndpointIndependent || d == Dir::Reply {
-                refresh(vec![refresh_mapping], "the mapping, inbound");
-            }
-            if self.filtered() {
-                let steps = if_known("permit", permission).into_iter().chain([refresh_permission]);
-                refresh(steps.collect(), "the permission, inbound");
+        if self.refreshed_from_outside(p) {
+            for (d, translated) in [(Dir::Reply, Step::Snatted), (Dir::Original, Step::Dnatted)] {
+                rules.extend(self.inbound_refresh_of(p, d, &translated));
             }
         }
         self.chain(format!("in_{p}"), rules);
+    }
+
+    fn inbound_refresh_of(&self, p: Proto, d: Dir, translated: &Step) -> Vec<Rule> {
+        let external_end = destination_of(d);
+        let session = self.mapping(p).key(external_end, source(p));
+        let permission = self.filter(p).key(external_end, source(p));
+        let refresh_mapping = update("mapping", p, self.mapping(p).key(destination(p), source(p)), external_end);
+        // Answers are to a session that inside began; of others that must be known.
+        let if_known = |what: &str, key: Key| (d == Dir::Original).then(|| known(what, p, key));
+        let mut rules: Vec<Rule> = self.forwarded(p, external_end, "lives for ever").into_iter().collect();
+        let mut refresh = |steps: Vec<Step>, text: &str| {
+            let when = [Step::L4(p), Step::Direction(d), translated.clone()];
+            rules.push(Rule::new(when.into_iter().chain(steps), Property::Refresh.of(p, text)));
+        };
+        if self.maps() {
+            refresh(vec![update("owner", p, external_end, destination(p))], "the owner, inbound");
+            if self.remembers_sessions(p) {
+                let refresh_session = update("begun", p, session.clone(), vec![]);
+                let steps = if_known("begun", session).into_iter().chain([refresh_mapping, refresh_session]);
+                refresh(steps.collect(), "the mapping of a session begun from inside, inbound");
+            } else if self.mapping(p).0 == 0 || d == Dir::Reply {
+                refresh(vec![refresh_mapping], "the mapping, inbound");
+            }
+        }
+        if self.filtered(p) {
+            let refresh_permission = update("permit", p, permission.clone(), vec![]);
+            let steps = if_known("permit", permission).into_iter().chain([refresh_permission]);
+            refresh(steps.collect(), "the permission, inbound");
+        }
+        rules
     }
 }

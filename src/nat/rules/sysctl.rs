@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::nat::Filtering;
-use crate::nat::Gateway;
+use crate::nat::{Behavior, Gateway, Refresh};
 
 /// A kernel setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,24 +41,52 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         first("net.ipv4.conf.default.send_redirects", "0"),
         first("net.ipv4.conf.all.rp_filter", "0"),
         first("net.ipv4.conf.default.rp_filter", "0"),
+        // Each packet that is answered with an error is, not one a second.
+        first("net.ipv4.icmp_ratelimit", "0"),
         // br_netfilter would translate frames that are only bridged, and hairpinned packets would vanish.
         bridge("net.bridge.bridge-nf-call-iptables", "0"),
         bridge("net.bridge.bridge-nf-call-ip6tables", "0"),
         bridge("net.bridge.bridge-nf-call-arptables", "0"),
     ];
-    if b.translation.translates() || b.filtering != Filtering::EndpointIndependent {
-        let timeout = conntrack_timeout(b.lifetime()).to_string();
+    if b.translation.translates() || super::firewalled(b) {
+        let timeout = if untracked(b) { 0 } else { conntrack_timeout(b.lifetime()) }.to_string();
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout", &timeout));
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout_stream", &timeout));
+        let lifetime = b.tcp().lifetime_ms / 1000;
+        for (name, kernels_own) in TCP_TIMEOUTS {
+            let seconds = kernels_own.map_or(lifetime, |own| own.min(lifetime));
+            out.push(tracking(name, &seconds.to_string()));
+        }
     }
     out
 }
 
+/// The timers of connections, and what the kernel has for them where it is not the lifetime that counts: no connection outlives
+/// its mapping, and one that is opening or closing ends sooner (RFC 5382 REQ-5 has 4 minutes for these at the least, which is
+/// about mappings; they live on).
+const TCP_TIMEOUTS: [(&str, Option<u64>); 9] = [
+    ("net.netfilter.nf_conntrack_tcp_timeout_established", None),
+    ("net.netfilter.nf_conntrack_tcp_timeout_unacknowledged", Some(300)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", Some(300)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", Some(120)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", Some(60)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", Some(120)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", Some(60)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_last_ack", Some(30)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_time_wait", Some(120)),
+];
+
 /// In seconds. A tracked connection must not outlive its mapping, else its port could not be used again by another; and the
-/// setting knows whole seconds only. With 0 every packet begins a connection of its own and the maps decide alone; what only
-/// tracking provides is missing then: errors about a packet do not find their way inside, and `ReplyAffine` is `Strict`.
+/// setting knows whole seconds only. With 0 every packet begins a connection of its own and the maps decide alone; the rules
+/// translate ICMP errors themselves then, and `ReplyAffine` cannot be had.
 pub(super) fn conntrack_timeout(lifetime: Duration) -> u64 {
     if lifetime.subsec_nanos() == 0 { lifetime.as_secs() } else { 0 }
+}
+
+/// Whether connection tracking is made to forget UDP at once, and the maps decide alone: of lifetimes that it cannot count, and
+/// where packets of one direction keep nothing alive, since it takes both for a refresh.
+pub(super) fn untracked(b: &Behavior) -> bool {
+    b.refresh != Refresh::Both || conntrack_timeout(b.lifetime()) == 0
 }
 
 #[cfg(test)]

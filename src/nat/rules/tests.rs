@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::nat::{PortAssignment, preset};
-use crate::net::Network;
+use crate::nat::{
+    Forward, IcmpErrors, Pair, Pooling, PortRange, SimultaneousOpen, Tcp, Unsolicited, UnsolicitedSyn, preset,
+};
+use crate::net::{Network, Transport};
 use crate::nft::model::{Rule, WIDEST_KEY};
 
 /// Documentation addresses (RFC 5737).
@@ -49,10 +51,75 @@ fn every_gateway() -> Vec<Gateway> {
             }
         }
     }
-    let pool = [2, 3, 4].map(|d| Ipv4Addr::new(203, 0, 113, d)).to_vec();
-    out.push(Gateway { external: pool, ..gateway(nine().next().unwrap()) });
+    for base in nine() {
+        for (i, g) in other_axes(base).into_iter().enumerate() {
+            // Refused combinations are no gateways.
+            if refused(&g.behavior).is_empty() {
+                out.push(g);
+            } else {
+                assert!(i >= SOME_REFUSED, "{:?}", refused(&g.behavior));
+            }
+        }
+    }
     out.push(Gateway { external: vec![], ..gateway(nine().next().unwrap()) });
     out
+}
+
+/// How many of [`other_axes`] every behaviour can have.
+const SOME_REFUSED: usize = 20;
+
+/// Each of the other axes in turn.
+fn other_axes(b: Behavior) -> Vec<Gateway> {
+    let pool = [2, 3, 4].map(|d| Ipv4Addr::new(203, 0, 113, d)).to_vec();
+    let tcp = Tcp {
+        unsolicited: UnsolicitedSyn::Reset,
+        simultaneous_open: SimultaneousOpen::Refused,
+        lifetime_ms: 2000,
+        ..Tcp::new(Mapping::AddressDependent, Filtering::AddressDependent)
+    };
+    let one_to_one = Behavior { mapping: b.mapping, ..Behavior::one_to_one(b.filtering) };
+    let public = Behavior { mapping: b.mapping, ..Behavior::public(b.filtering) };
+    let of = |b: Behavior| gateway(b);
+    let quick = |b: Behavior| Behavior { lifetime_ms: 400, ..b };
+    let shared = Behavior { ports: PortAssignment::Overloading, hairpinning: Hairpinning::None, ..b };
+    let external = Behavior { hairpinning: Hairpinning::ExternalSource, ..b };
+    let internal = Behavior { hairpinning: Hairpinning::InternalSource, ..b };
+    vec![
+        of(Behavior { ports: PortAssignment::Parity, ..b }),
+        of(Behavior { ports: PortAssignment::Sequential, port_step: -2, ..b }),
+        of(Behavior { ports: PortAssignment::Random, port_block: Some(8), ..b }),
+        Gateway { external: pool.clone(), ..of(b) },
+        Gateway { external: pool, ..of(Behavior { pooling: Pooling::Arbitrary, ..b }) },
+        of(Behavior { refresh: Refresh::Outbound, ..b }),
+        of(Behavior { refresh: Refresh::Inbound, ..b }),
+        of(Behavior { unsolicited: Unsolicited::Icmp, ..b }),
+        of(Behavior { icmp_errors: IcmpErrors::Dropped, ..b }),
+        of(Behavior { tcp: Some(tcp), ..b }),
+        of(Behavior { tcp: Some(tcp), unsolicited: Unsolicited::Icmp, ..public }),
+        of(quick(public)),
+        Gateway { forwards: forwards(), ..of(external) },
+        Gateway { forwards: forwards(), ..of(quick(internal)) },
+        Gateway { pairs: pairs(), ..of(one_to_one) },
+        Gateway { pairs: pairs(), forwards: forwards(), ..of(quick(one_to_one)) },
+        Gateway { pairs: pairs(), ..of(Behavior { hairpinning: Hairpinning::ExternalSource, ..one_to_one }) },
+        Gateway { pairs: pairs(), ..of(Behavior { hairpinning: Hairpinning::InternalSource, ..one_to_one }) },
+        of(Behavior { tcp: Some(Tcp { unsolicited: UnsolicitedSyn::Icmp, ..tcp }), ..b }),
+        of(Behavior { icmp_errors: IcmpErrors::Dropped, ..public }),
+        of(shared),
+        of(Behavior { unsolicited: Unsolicited::Icmp, ..shared }),
+        Gateway { forwards: forwards(), ..of(shared) },
+    ]
+}
+
+fn forwards() -> Vec<Forward> {
+    let to = |port| std::net::SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 11), port);
+    let of = |protocol, port, inside| Forward { protocol, port, to: to(inside) };
+    vec![of(Transport::Udp, 8000, 80), of(Transport::Udp, 8001, 80), of(Transport::Tcp, 8000, 80)]
+}
+
+fn pairs() -> Vec<Pair> {
+    let pair = |a, b| Pair { external: Ipv4Addr::new(203, 0, 113, a), inside: Ipv4Addr::new(192, 168, 1, b) };
+    vec![pair(2, 11), pair(3, 12)]
 }
 
 fn drops(rule: &Rule) -> bool {
@@ -64,7 +131,7 @@ fn every_rule_says_what_it_is_for_in_a_comment_that_the_kernel_takes() {
     for g in every_gateway() {
         for (chain, rule) in table(&g).rules() {
             let why = &rule.why;
-            assert!(why.contains("RFC ") || why.starts_with("udp policy"), "{chain}: {why}");
+            assert!(why.contains("(RFC ") || why.starts_with("udp policy"), "{chain}: {why}");
             assert!(why.len() <= Rule::LONGEST_COMMENT, "{chain}: {} bytes: {why}", why.len());
             assert!(why.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"'), "{chain}: {why}");
         }
@@ -85,7 +152,11 @@ fn names_are_unique_and_lead_somewhere() {
                 match step {
                     Step::In { set, .. } | Step::Dynset { set, .. } => used.insert(set.as_str()),
                     Step::SetSaddrFromMark { map }
-                    | Step::SetSportFromMark { map, .. }
+                    | Step::SetSportByMap { map, .. }
+                    | Step::SetCtMarkByMap { map, .. }
+                    | Step::TranslateError { map, .. }
+                    | Step::SnatAddressByMap { map, .. }
+                    | Step::DnatAddressByMap { map, .. }
                     | Step::SnatByMap { map, .. }
                     | Step::DnatByMap { map, .. } => used.insert(map.as_str()),
                     Step::Jump(c) | Step::Goto(c) => entered.insert(c.as_str()),
@@ -103,8 +174,10 @@ fn names_are_unique_and_lead_somewhere() {
 fn keys_fit_into_a_register_and_match_their_sets() {
     let type_of = |f: &Field| match f {
         Field::Saddr | Field::Daddr | Field::CtSaddr(_) | Field::CtDaddr(_) => Type::Addr,
+        Field::ErrorSaddr | Field::ErrorDaddr => Type::Addr,
         Field::Sport(_) | Field::Dport(_) | Field::CtSport(_) | Field::CtDport(_) => Type::Port,
-        Field::Mark => Type::Mark,
+        Field::ErrorSport | Field::ErrorDport => Type::Port,
+        Field::Mark | Field::CtMark => Type::Mark,
     };
     for g in every_gateway() {
         let t = table(&g);
@@ -121,7 +194,13 @@ fn keys_fit_into_a_register_and_match_their_sets() {
                 match step {
                     Step::In { key, set, .. } => check(set, key, None),
                     Step::Dynset { key, set, value, .. } => check(set, key, Some(value)),
-                    Step::SnatByMap { key, map } | Step::DnatByMap { key, map } => check(map, key, None),
+                    Step::SnatByMap { key, map }
+                    | Step::DnatByMap { key, map }
+                    | Step::SnatAddressByMap { key, map }
+                    | Step::DnatAddressByMap { key, map }
+                    | Step::SetSportByMap { key, map, .. }
+                    | Step::SetCtMarkByMap { key, map }
+                    | Step::TranslateError { key, map, .. } => check(map, key, None),
                     _ => {}
                 }
             }
@@ -146,7 +225,8 @@ fn a_rule_that_reads_ports_has_matched_the_protocol_before() {
                     }
                     Step::In { key, .. } | Step::SnatByMap { key, .. } | Step::DnatByMap { key, .. } => key.clone(),
                     Step::Dynset { key, value, .. } => [key.clone(), value.clone()].concat(),
-                    Step::SetSportFromMark { proto, .. } => vec![Field::Sport(*proto)],
+                    Step::SetSportByMap { proto, .. } | Step::OddSport { proto, .. } => vec![Field::Sport(*proto)],
+                    Step::Syn => vec![Field::Sport(Proto::Tcp)],
                     Step::SnatToOwn { port: Some(p) } => vec![Field::Sport(*p)],
                     _ => continue,
                 };
@@ -168,7 +248,8 @@ fn each_drop_can_be_told_from_the_others_where_packets_of_a_probe_may_end() {
         for (_, rule) in ends {
             assert!(seen.insert(&rule.why), "{}", rule.why);
         }
-        if g.behavior.translation.translates() || g.behavior.filtering != Filtering::EndpointIndependent {
+        let filters_udp = g.behavior.filtering != Filtering::EndpointIndependent;
+        if g.behavior.translation.translates() || filters_udp {
             assert!(!seen.is_empty());
         }
     }
@@ -204,11 +285,17 @@ fn a_claim_ends_before_its_mapping() {
     for (lifetime_ms, claim) in [(120_000, 1000), (4000, 1000), (400, 100), (200, 50), (1, 1)] {
         let g = gateway(Behavior { lifetime_ms, ..nine().next().unwrap() });
         let set = table(&g).set("claim_udp").unwrap().dynamic.unwrap();
-        assert_eq!(set.timeout, Duration::from_millis(claim), "{lifetime_ms} ms");
+        assert_eq!(set.timeout, Some(Duration::from_millis(claim)), "{lifetime_ms} ms");
     }
 }
 
+/// The ports are those of [`ports`]; a few of them do here.
 fn snapshot(name: &str, g: &Gateway) {
+    let mut g = g.clone();
+    if g.behavior.port_range == PortRange::DEFAULT {
+        g.behavior.port_range = PortRange { first: 20_000, last: 20_015 };
+    }
+    let g = &g;
     insta::assert_snapshot!(name, table(g).to_string());
 }
 
@@ -226,7 +313,7 @@ fn text_of_the_nine() {
 
 #[test]
 fn text_of_the_presets_that_are_none_of_the_nine() {
-    for p in preset::ALL.iter().filter(|p| !nine().any(|b| b == p.behavior)) {
+    for p in ["open", "firewall", "udp-blocked"].into_iter().filter_map(preset::find) {
         snapshot(p.name, &gateway(p.behavior));
     }
     snapshot("firewall-adf", &gateway(Behavior::public(Filtering::AddressDependent)));
@@ -238,6 +325,35 @@ fn text_of_the_other_axes() {
     snapshot("hairpin-external", &gateway(Behavior { hairpinning: Hairpinning::ExternalSource, ..b }));
     snapshot("hairpin-internal", &gateway(Behavior { hairpinning: Hairpinning::InternalSource, ..b }));
     snapshot("random-ports-400ms", &gateway(Behavior { ports: PortAssignment::Random, lifetime_ms: 400, ..b }));
+    snapshot("parity", &gateway(Behavior { ports: PortAssignment::Parity, ..b }));
+    let sequential = Behavior { ports: PortAssignment::Sequential, ..b };
+    snapshot("sequential-down-by-two", &gateway(Behavior { port_step: -2, ..sequential }));
+    snapshot("port-block", &gateway(Behavior { port_block: Some(4), ..sequential }));
+    snapshot("overloading", &gateway(Behavior { ports: PortAssignment::Overloading, ..b }));
+    snapshot("refresh-inbound", &gateway(Behavior { refresh: Refresh::Inbound, ..b }));
+    snapshot("refresh-outbound", &gateway(Behavior { refresh: Refresh::Outbound, ..b }));
+    snapshot("icmp-errors-dropped", &gateway(Behavior { icmp_errors: IcmpErrors::Dropped, ..b }));
+    let tcp = Tcp {
+        unsolicited: UnsolicitedSyn::Reset,
+        simultaneous_open: SimultaneousOpen::Refused,
+        ..Tcp::new(Mapping::AddressDependent, Filtering::AddressDependent)
+    };
+    snapshot("answers", &gateway(Behavior { unsolicited: Unsolicited::Icmp, tcp: Some(tcp), ..b }));
+    let hairpin = Behavior { hairpinning: Hairpinning::ExternalSource, ..b };
+    snapshot("forwards", &Gateway { forwards: forwards(), ..gateway(hairpin) });
+    let whole = Behavior::one_to_one(Filtering::AddressDependent);
+    snapshot("one-to-one", &Gateway { pairs: pairs(), ..gateway(whole) });
     let pool = [2, 3, 4].map(|d| Ipv4Addr::new(203, 0, 113, d)).to_vec();
-    snapshot("pool", &Gateway { external: pool, ..gateway(b) });
+    snapshot("pool", &Gateway { external: pool.clone(), ..gateway(b) });
+    snapshot("pool-arbitrary", &Gateway { external: pool, ..gateway(Behavior { pooling: Pooling::Arbitrary, ..b }) });
+}
+
+#[test]
+fn protocols_may_differ() {
+    let udp = Behavior::napt(Mapping::EndpointIndependent, Filtering::EndpointIndependent);
+    let tcp = Tcp::new(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
+    let t = table(&gateway(Behavior { tcp: Some(tcp), ..udp }));
+    assert_eq!(t.set("mapping_udp").unwrap().key.len(), 2);
+    assert_eq!(t.set("mapping_tcp").unwrap().key.len(), 4);
+    assert!(t.set("permit_udp").is_none() && t.set("permit_tcp").is_some());
 }

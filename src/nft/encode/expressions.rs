@@ -8,7 +8,7 @@ use nlink::netlink::nftables::{
 };
 
 use super::{Error, failed};
-use crate::nft::model::{Dir, DynOp, Field, Proto, Rule, Step, WIDEST_KEY};
+use crate::nft::model::{Answer, Dir, DynOp, ErrorWay, Field, Proto, Rule, Step, WIDEST_KEY};
 
 const R0: Register = Register::R0;
 const R1: Register = Register::R1;
@@ -25,7 +25,19 @@ mod offset {
     pub(super) const SOURCE_PORT: u32 = 0;
     pub(super) const DESTINATION_PORT: u32 = 2;
     pub(super) const UDP_CHECKSUM: u32 = 6;
+    pub(super) const TCP_FLAGS: u32 = 13;
     pub(super) const TCP_CHECKSUM: u32 = 16;
+    pub(super) const ICMP_TYPE: u32 = 0;
+    pub(super) const ICMP_CHECKSUM: u32 = 2;
+    /// Of the packet that an ICMP error is about.
+    pub(super) const ABOUT: u32 = 8;
+    pub(super) const ABOUT_PROTOCOL: u32 = ABOUT + 9;
+    pub(super) const ABOUT_CHECKSUM: u32 = ABOUT + 10;
+    pub(super) const ABOUT_SOURCE: u32 = ABOUT + 12;
+    pub(super) const ABOUT_DESTINATION: u32 = ABOUT + 16;
+    /// After a header without options.
+    pub(super) const ABOUT_SOURCE_PORT: u32 = ABOUT + 20;
+    pub(super) const ABOUT_DESTINATION_PORT: u32 = ABOUT + 22;
 }
 
 /// The expressions of a rule.
@@ -86,9 +98,42 @@ impl Program<'_> {
 
     /// Writes `R0` into a header and mends the checksum.
     fn write(&mut self, base: PayloadBase, offset: u32, len: u32, csum_offset: u32) {
+        self.write_from(R0, base, offset, len, csum_offset);
+    }
+
+    fn write_from(&mut self, sreg: Register, base: PayloadBase, offset: u32, len: u32, csum_offset: u32) {
         let l4_pseudo_header = base == PayloadBase::Network;
         let csum = PayloadCsum::Inet;
-        self.push(Expr::PayloadSet { sreg: R0, base, offset, len, csum, csum_offset, l4_pseudo_header });
+        self.push(Expr::PayloadSet { sreg, base, offset, len, csum, csum_offset, l4_pseudo_header });
+    }
+
+    /// Goes on only if some bytes of a header compare equal.
+    fn header(&mut self, base: PayloadBase, offset: u32, data: &[u8]) {
+        self.push(payload(R0, base, offset, data.len() as u32));
+        self.compare(CmpOp::Eq, data);
+    }
+
+    /// The same for bytes under a mask.
+    fn masked(&mut self, offset: u32, mask: &[u8], data: &[u8]) {
+        let len = data.len() as u32;
+        self.push(payload(R0, PayloadBase::Transport, offset, len));
+        self.push(Expr::Bitwise { sreg: R0, dreg: R0, len, mask: mask.into(), xor: vec![0; data.len()] });
+        self.compare(CmpOp::Eq, data);
+    }
+
+    /// The new address changes the inner header's checksum by as much as the header, so that the error's own checksum, which
+    /// covers both, stays right; the new port is mended there.
+    fn translate_error(&mut self, way: ErrorWay, with_port: bool) {
+        let (address, port, outer) = match way {
+            ErrorWay::Inwards => (offset::ABOUT_SOURCE, offset::ABOUT_SOURCE_PORT, offset::IP_DESTINATION),
+            ErrorWay::Outwards => (offset::ABOUT_DESTINATION, offset::ABOUT_DESTINATION_PORT, offset::IP_SOURCE),
+        };
+        let inside = PayloadBase::Transport;
+        if with_port {
+            self.write_from(Register::Reg32_01, inside, port, 2, offset::ICMP_CHECKSUM);
+        }
+        self.write(inside, address, 4, offset::ABOUT_CHECKSUM);
+        self.write(PayloadBase::Network, outer, 4, offset::IP_CHECKSUM);
     }
 
     fn write_source_address(&mut self) {
@@ -116,6 +161,26 @@ impl Program<'_> {
             Step::L4(p) => {
                 self.push(Expr::Meta { dreg: R0, key: MetaKey::L4Proto });
                 self.compare(CmpOp::Eq, &[number(*p)]);
+            }
+            Step::IcmpType(t) => {
+                self.push(Expr::Meta { dreg: R0, key: MetaKey::L4Proto });
+                self.compare(CmpOp::Eq, &[ICMP]);
+                self.header(PayloadBase::Transport, offset::ICMP_TYPE, &[*t]);
+            }
+            Step::ErrorAbout(p) => {
+                const WITHOUT_OPTIONS: u8 = 0x45;
+                self.header(PayloadBase::Transport, offset::ABOUT, &[WITHOUT_OPTIONS]);
+                self.header(PayloadBase::Transport, offset::ABOUT_PROTOCOL, &[number(*p)]);
+            }
+            Step::Syn => {
+                const FIN_SYN_RST_ACK: u8 = 0x17;
+                const SYN: u8 = 0x02;
+                self.masked(offset::TCP_FLAGS, &[FIN_SYN_RST_ACK], &[SYN]);
+            }
+            Step::OddSport { proto: _, is } => self.masked(offset::SOURCE_PORT, &[0, 1], &[0, u8::from(*is)]),
+            Step::CtMarkIs(mark) => {
+                self.push(Expr::Ct { dreg: R0, key: CtKey::Mark });
+                self.compare(CmpOp::Eq, &mark.to_ne_bytes());
             }
             Step::StateNew => self.connection_bits(CtKey::State, CtState::NEW.bits()),
             Step::StateInvalid => self.connection_bits(CtKey::State, CtState::INVALID.bits()),
@@ -158,8 +223,8 @@ impl Program<'_> {
                 self.lookup(&[Field::Mark], map)?;
                 self.write_source_address();
             }
-            Step::SetSportFromMark { proto, map } => {
-                self.lookup(&[Field::Mark], map)?;
+            Step::SetSportByMap { proto, key, map } => {
+                self.lookup(key, map)?;
                 let checksum = match proto {
                     Proto::Udp => offset::UDP_CHECKSUM,
                     Proto::Tcp => offset::TCP_CHECKSUM,
@@ -179,6 +244,15 @@ impl Program<'_> {
                 self.hash(key, *modulus, Some(*seed), 0)?;
                 self.push(Expr::MetaSet { key: MetaKey::Mark, sreg: R0 });
             }
+            Step::SetCtMarkByMap { key, map } => {
+                self.lookup(key, map)?;
+                self.push(Expr::CtSet { key: CtKey::Mark, sreg: R0 });
+            }
+            Step::Untracked => self.push(Expr::Notrack),
+            Step::TranslateError { key, map, way, port } => {
+                self.lookup(key, map)?;
+                self.translate_error(*way, *port);
+            }
             Step::ReplyZoneHash { key, modulus, offset } => {
                 self.hash(key, *modulus, None, *offset)?;
                 self.push(set_reply_zone(R0));
@@ -190,6 +264,14 @@ impl Program<'_> {
             Step::DnatByMap { key, map } => {
                 self.lookup(key, map)?;
                 self.push(translate(End::Destination, R0, Some(Register::Reg32_01)));
+            }
+            Step::SnatAddressByMap { key, map } => {
+                self.lookup(key, map)?;
+                self.push(translate(End::Source, R0, None));
+            }
+            Step::DnatAddressByMap { key, map } => {
+                self.lookup(key, map)?;
+                self.push(translate(End::Destination, R0, None));
             }
             Step::SnatToOwn { port: None } => {
                 self.load(&[Field::Saddr], FIRST)?;
@@ -204,6 +286,15 @@ impl Program<'_> {
                 self.push(Expr::Counter);
                 self.push(Expr::Verdict(Verdict::Drop));
             }
+            Step::Reject(answer) => {
+                // enum nft_reject_types; ICMP_PORT_UNREACH
+                let (reject_type, icmp_code) = match answer {
+                    Answer::PortUnreachable => (0, 3),
+                    Answer::Reset => (1, 0),
+                };
+                self.push(Expr::Counter);
+                self.push(Expr::Reject { reject_type, icmp_code });
+            }
             Step::Return => self.push(Expr::Verdict(Verdict::Return)),
             Step::Jump(c) => self.verdict(Verdict::JumpTo, c)?,
             Step::Goto(c) => self.verdict(Verdict::GotoTo, c)?,
@@ -211,6 +302,9 @@ impl Program<'_> {
         Ok(())
     }
 }
+
+/// Its protocol number.
+const ICMP: u8 = 1;
 
 /// Protocol numbers as IANA assigns them.
 fn number(p: Proto) -> u8 {
@@ -243,6 +337,11 @@ fn load(field: Field, dreg: Register) -> Expr {
         Field::CtSport(d) => of_connection(CtKey::ProtoSrc, d),
         Field::CtDport(d) => of_connection(CtKey::ProtoDst, d),
         Field::Mark => Expr::Meta { dreg, key: MetaKey::Mark },
+        Field::CtMark => Expr::Ct { dreg, key: CtKey::Mark },
+        Field::ErrorSaddr => payload(dreg, PayloadBase::Transport, offset::ABOUT_SOURCE, 4),
+        Field::ErrorDaddr => payload(dreg, PayloadBase::Transport, offset::ABOUT_DESTINATION, 4),
+        Field::ErrorSport => payload(dreg, PayloadBase::Transport, offset::ABOUT_SOURCE_PORT, 2),
+        Field::ErrorDport => payload(dreg, PayloadBase::Transport, offset::ABOUT_DESTINATION_PORT, 2),
     }
 }
 

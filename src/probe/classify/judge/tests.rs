@@ -56,6 +56,20 @@ fn servers_are_checked_for_sanity() {
 }
 
 #[test]
+fn one_port_that_was_kept_may_be_chance() {
+    use crate::classification::Preservation as P;
+    let kept = |kept: u16| {
+        let seen: Vec<_> = (0..16u16)
+            .map(|i| (50_000 + i, if i < kept { 50_000 + i } else { 20_000 + 31 * i }))
+            .map(|(l, m)| (SocketAddr::from(([10, 0, 0, 2], l)), SocketAddr::from(([198, 51, 100, 7], m))))
+            .collect();
+        ports(&seen).preservation.value
+    };
+    assert_eq!([0, 1, 2, 16].map(kept), [Some(P::None), None, Some(P::Some), Some(P::All)]);
+    assert_eq!(ports(&[]).preservation.value, None);
+}
+
+#[test]
 fn silence_counts_only_with_a_live_sender_and_little_loss() {
     let silent = |sends| Transaction { sends, outcome: Outcome::Silent, round_trip: None };
     let answered = Transaction {

@@ -42,6 +42,37 @@ async fn a_clean_path_takes_seconds() {
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
+/// RFC 5780 §4: not more than ten new transactions within a second, whatever is tested.
+#[tokio::test(start_paused = true)]
+async fn no_more_than_ten_transactions_begin_within_a_second() {
+    let behavior = Behavior {
+        lifetime_ms: 33_000,
+        hairpinning: Hairpinning::ExternalSource,
+        ..napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent)
+    };
+    let world = World::new(behavior, vec![behavior_server(proper), ordinary("203.0.113.9:3478")]);
+    let everything = Options { hairpin: true, lifetime: Some(Ladder::default()), ..options() };
+    ask(&world, &[PRIMARY, "203.0.113.9:3478"], everything).await;
+    let begun = world.begun();
+    assert!(begun.len() > 50, "{} transactions", begun.len());
+    for window in begun.windows(11) {
+        assert!(window[10] - window[0] >= Duration::from_millis(999), "{window:?}");
+    }
+}
+
+/// Answers that come after the next transmission are answers and not losses.
+#[tokio::test(start_paused = true)]
+async fn a_long_way_is_no_loss() {
+    for filtering in Filtering::ALL {
+        let world = World::new(napt(Mapping::AddressDependent, filtering), vec![behavior_server(proper)])
+            .with_round_trip(Duration::from_millis(700));
+        let f = ask(&world, &[PRIMARY], options()).await.family;
+        assert_eq!((f.mapping.value, f.filtering.value), (Some(MappingFound::AddressDependent), Some(filtering)));
+        // Of a socket that is closed at once the late answers are not seen.
+        assert!(f.loss.rate().unwrap() < 0.2, "{:?}", f.loss);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_nat_there_is_none_and_the_firewall_is_seen() {
     for filtering in Filtering::ALL {

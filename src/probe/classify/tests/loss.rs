@@ -53,6 +53,40 @@ async fn at_60_percent_each_way_nothing_is_wrong() {
     }
 }
 
+/// The rest of the axes at 20 % each way: none is wrong.
+#[tokio::test(start_paused = true)]
+async fn no_other_axis_is_wrong_at_20_percent() {
+    use crate::classification::Preservation;
+    use crate::nat::{Hairpinning as H, Pooling, Refresh};
+    const LIFETIME: u64 = 33_000;
+    let mut known = 0;
+    for seed in 0..seeds() / 5 {
+        let hairpinning = [H::None, H::ExternalSource, H::InternalSource][seed as usize % 3];
+        let refresh = [Refresh::Both, Refresh::Outbound][seed as usize % 2];
+        let filtering = Filtering::ALL[(seed / 3) as usize % 3];
+        let behavior =
+            Behavior { hairpinning, refresh, lifetime_ms: LIFETIME, ..napt(Mapping::EndpointIndependent, filtering) };
+        let world = World::new(behavior, vec![behavior_server(proper)]).losing(0.2, seed + 1);
+        let everything = Options { hairpin: true, lifetime: Some(Ladder::default()), ..options() };
+        let f = ask(&world, &[PRIMARY], everything).await.family;
+        assert!(f.hairpinning.value.is_none_or(|h| h == hairpinning), "seed {seed}: {:#?}", f.hairpinning);
+        if let Some(lifetime) = f.lifetime.value {
+            assert!(lifetime.last_alive_ms.is_none_or(|ms| ms <= LIFETIME), "seed {seed}: {lifetime:?}");
+            assert!(lifetime.first_dead_ms.is_none_or(|ms| ms >= LIFETIME), "seed {seed}: {lifetime:?}");
+        }
+        let inbound = refresh == Refresh::Both;
+        assert!(f.inbound_refresh.value.is_none_or(|r| r == inbound), "seed {seed}: {:#?}", f.inbound_refresh);
+        assert_ne!(f.fragments.outbound.value, Some(false), "seed {seed}");
+        assert_ne!(f.fragments.inbound.value, Some(false), "seed {seed}");
+        assert_ne!(f.alg.value, Some(true), "seed {seed}");
+        assert_eq!(f.pooling.value, Some(Pooling::Paired), "seed {seed}");
+        assert_eq!(f.ports.preservation.value, Some(Preservation::None), "seed {seed}");
+        known += u64::from(f.hairpinning.value.is_some() && f.inbound_refresh.value.is_some());
+    }
+    println!("hairpinning and refresh known in {known} of {}", seeds() / 5);
+    assert!(known * 10 > seeds() / 5 * 8, "{known} of {}", seeds() / 5);
+}
+
 #[tokio::test(start_paused = true)]
 async fn total_loss_is_blocked_udp_only_with_two_servers() {
     let other = "203.0.113.9:3478";

@@ -32,9 +32,6 @@ pub(super) struct Server {
 
 /// Where the host is.
 pub(super) const HOST: &str = "10.0.0.2";
-/// One way.
-const LATENCY: Duration = Duration::from_millis(10);
-
 #[derive(Clone)]
 pub(super) struct World(Arc<Mutex<Inner>>);
 
@@ -55,6 +52,10 @@ struct Inner {
     route: Option<u32>,
     relays: BTreeMap<SocketAddr, UnboundedSender<(SocketAddr, Vec<u8>)>>,
     sent: u32,
+    /// Round trip.
+    round_trip: Duration,
+    /// When each transaction id was first seen.
+    begun: BTreeMap<[u8; 12], Instant>,
 }
 
 /// Inside endpoint, and what else a mapping depends on.
@@ -82,6 +83,8 @@ impl World {
             route: None,
             relays: BTreeMap::new(),
             sent: 0,
+            round_trip: Duration::from_millis(20),
+            begun: BTreeMap::new(),
         })))
     }
 
@@ -101,6 +104,17 @@ impl World {
 
     pub(super) fn losing_its_route_after(self, sends: u32) -> World {
         self.set(|w| w.route = Some(sends))
+    }
+
+    pub(super) fn with_round_trip(self, round_trip: Duration) -> World {
+        self.set(|w| w.round_trip = round_trip)
+    }
+
+    /// When transactions began, in order.
+    pub(super) fn begun(&self) -> Vec<Instant> {
+        let mut all: Vec<Instant> = self.0.lock().unwrap().begun.values().copied().collect();
+        all.sort();
+        all
     }
 
     pub(super) fn at(self, host: &str) -> World {
@@ -136,6 +150,9 @@ impl Inner {
 
     fn outbound(&mut self, inside: SocketAddr, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         self.sent += 1;
+        if let Some(id) = bytes.get(8..20) {
+            self.begun.entry(id.try_into().unwrap()).or_insert_with(Instant::now);
+        }
         if self.route.is_some_and(|after| self.sent > after) {
             return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
         }
@@ -262,9 +279,9 @@ impl Inner {
 
     fn deliver(&mut self, from: SocketAddr, inside: SocketAddr, bytes: &[u8]) {
         let Some(socket) = self.sockets.get(&inside).cloned() else { return };
-        let bytes = bytes.to_vec();
+        let (bytes, round_trip) = (bytes.to_vec(), self.round_trip);
         tokio::spawn(async move {
-            tokio::time::sleep(2 * LATENCY).await;
+            tokio::time::sleep(round_trip).await;
             drop(socket.send((bytes, from)));
         });
     }
