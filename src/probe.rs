@@ -18,6 +18,7 @@
 //! one over an open path, and the server answers in order. When the second answer is there, the first one is not
 //! coming; a short grace covers what order cannot.
 
+pub mod check;
 pub mod exchange;
 pub mod judge;
 pub mod turn;

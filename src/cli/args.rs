@@ -26,6 +26,8 @@ pub enum Command {
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
+    /// Check STUN and TURN servers: do they answer, allocate and relay, and if not, why?
+    Check(Box<super::check::Options>),
     /// List the presets and the shipped scenarios.
     List,
     /// Print the nftables rules of a preset.
@@ -61,6 +63,7 @@ impl Command {
             #[cfg(target_os = "linux")]
             Command::Doctor(options) => super::doctor::run(&options),
             Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
+            Command::Check(options) => super::check::run(&options, &mut out),
             Command::List => super::list::run(&mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
             Command::Schema(options) => super::schema::run(&options, &mut out),
