@@ -160,6 +160,7 @@ async fn no_name(host: &str, reason: &str) -> Finding {
 async fn server(target: &Target, address: IpAddr, settings: &Settings, progress: &mut dyn FnMut(&str)) -> ServerReport {
     let mut report =
         ServerReport { server: target.text.clone(), address: Some(address), software: None, checks: Vec::new() };
+    let mut given_back = None;
     for way in &target.ways {
         progress(&format!("{} over {}: stun", target.text, way.over));
         let mut host = Host { name: &target.host, relaying: target.relaying, distrusted: settings.insecure };
@@ -169,7 +170,7 @@ async fn server(target: &Target, address: IpAddr, settings: &Settings, progress:
         report.software = report.software.or(answered.software);
         if target.relaying != Relaying::No {
             progress(&format!("{} over {}: turn", target.text, way.over));
-            turn::check(&host, way.over, server, settings, &mut report.checks).await;
+            turn::check(&host, way.over, server, settings, &mut given_back, &mut report.checks).await;
         }
     }
     nothing_at_all(&mut report.checks);

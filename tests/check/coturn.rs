@@ -97,13 +97,20 @@ fn secret() {
 fn quota() {
     let address = own_address();
     let (_server, _directory) = coturn(address, &with(&["user-quota=1"]));
-    let server = format!("turn:{address}?transport=udp");
+    let server = format!("turn:{address}");
     // The second relay of the check itself is refused; the host's own socket takes its place.
     let said = check(&[&server, "--user", "u", "--password", "p"]);
     said.assert("udp", "allocate", "ok");
     said.assert("udp", "relay", "ok");
     assert!(said.text.contains("486"), "{}", said.text);
+    // Nor is it the server's fault that it still counts the relay that was given back over UDP.
+    said.assert("tcp", "allocate", "ok");
+    said.assert("tcp", "relay", "ok");
+    assert_eq!(said.code, 0, "{}", said.text);
 
+    let address = own_address();
+    let (_server, _directory) = coturn(address, &with(&["user-quota=1"]));
+    let server = format!("turn:{address}?transport=udp");
     // Somebody holds the only one.
     let held = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _client = held.block_on(async {
