@@ -19,7 +19,7 @@
 mod credentials;
 mod failure;
 mod link;
-mod message;
+pub mod message;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
