@@ -66,8 +66,19 @@ impl Server {
 
     /// Asserts that it still answers a plain Binding request, over both transports.
     pub fn assert_alive(&self, after: &str) {
-        let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
-        request.extend(b"still-there?");
+        self.assert_answers_udp(after);
+        let request = request();
+        let mut stream = TcpStream::connect(self.at).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&request).unwrap();
+        let mut head = [0; 20];
+        stream.read_exact(&mut head).unwrap_or_else(|e| panic!("no answer over TCP after {after}: {e}"));
+        assert_eq!((&head[..2], &head[8..]), (&[1, 1][..], &request[8..]), "after {after}");
+    }
+
+    /// The same over UDP.
+    pub fn assert_answers_udp(&self, after: &str) {
+        let request = request();
         let socket = UdpSocket::bind((own_address(), 0)).unwrap();
         socket.connect(self.at).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -80,11 +91,12 @@ impl Server {
                 break;
             }
         }
-        let mut stream = TcpStream::connect(self.at).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(&request).unwrap();
-        let mut head = [0; 20];
-        stream.read_exact(&mut head).unwrap_or_else(|e| panic!("no answer over TCP after {after}: {e}"));
-        assert_eq!((&head[..2], &head[8..]), (&[1, 1][..], &request[8..]), "after {after}");
     }
+}
+
+/// A plain Binding request.
+fn request() -> Vec<u8> {
+    let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    request.extend(b"still-there?");
+    request
 }
