@@ -211,7 +211,6 @@ fn servers_survive_a_flood_with_bounded_memory() {
         let before = flood(0);
         let after = flood(PACKETS);
         assert!(after <= before + MORE, "{before} bytes before, {after} after");
-        eprintln!("{}: {before} -> {after}", server.at);
         // And all at once, without waiting for anything.
         for count in 0..PACKETS {
             let _ = sockets[count as usize % sockets.len()].send_to(&allocate, server.at);

@@ -128,7 +128,7 @@ fn quota() {
 
 fn denied() {
     let address = own_address();
-    let (_server, _directory) = coturn(address, &with(&[&format!("denied-peer-ip=127.0.0.0-127.255.255.255")]));
+    let (_server, _directory) = coturn(address, &with(&["denied-peer-ip=127.0.0.0-127.255.255.255"]));
     let said = login(address, &[]);
     assert_eq!(said.code, 1, "{}", said.text);
     said.assert("udp", "allocate", "ok");
