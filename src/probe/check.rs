@@ -237,7 +237,7 @@ async fn connect(
 
 /// A server of which nothing had to be there and nothing is: then that is the fault.
 fn nothing_at_all(findings: &mut [Finding]) {
-    let answers = findings.iter().any(|f| f.outcome != Outcome::NotApplicable);
+    let answers = findings.iter().any(|f| matches!(f.outcome, Outcome::Ok | Outcome::Failed));
     for finding in findings.iter_mut().filter(|f| !answers && f.cause.is_some()) {
         let cause = finding.cause;
         let outcome = if cause == Some(Cause::Unreachable) { Outcome::Undecided } else { Outcome::Failed };

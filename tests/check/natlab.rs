@@ -190,6 +190,15 @@ fn silent() {
     let said = check(&[&format!("turn:{}?transport=udp", socket.local_addr().unwrap()), "--timeout", "300"]);
     assert_eq!(said.code, 1, "{}", said.text);
     said.assert("udp", "stun", "failed: timeout");
+
+    // Where TCP answers, silence over UDP may be the network's.
+    let address = own_address();
+    let _server = turn(address, &["--transport", "tcp"]);
+    let _hole = UdpSocket::bind((address, 3478)).unwrap();
+    let said = check(&[&address.to_string(), "--user", "u", "--password", "p", "--timeout", "300"]);
+    assert_eq!(said.code, 4, "{}", said.text);
+    said.assert("udp", "stun", "undecided: timeout");
+    said.assert("tcp", "relay", "ok");
 }
 
 fn wrong_source() {

@@ -74,10 +74,15 @@ async fn silent(over: Over, server: SocketAddr, required: bool, settings: &Setti
         return Finding::failed(Subject::Stun, over, Cause::WrongSource, detail).at(source);
     }
     let finding = Finding::of(Subject::Stun, over, &failure);
-    if !required && failure.is_no_contact() {
-        return Finding { outcome: Outcome::NotApplicable, hint: None, ..finding };
+    match (&failure, over) {
+        _ if required || !failure.is_no_contact() => finding,
+        // Refused is an answer: there is no such service. Silence over UDP is what a blocked network looks like.
+        (Failure::Silent { .. }, Over::Udp) => {
+            let hint = "the server serves no UDP, or UDP is blocked on the way: try from another network".to_owned();
+            Finding { outcome: Outcome::Undecided, hint: Some(hint), ..finding }
+        }
+        _ => Finding { outcome: Outcome::NotApplicable, hint: None, ..finding },
     }
-    finding
 }
 
 /// A server with a public address sees public addresses; one in a private network sees private ones.
