@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod args;
+pub mod check;
 pub mod classify;
 pub mod exit;
 pub mod generate;

@@ -19,6 +19,7 @@
 //! coming; a short grace covers what order cannot.
 
 pub mod axes;
+pub mod check;
 pub mod classify;
 pub mod device;
 pub mod exchange;

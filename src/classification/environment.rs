@@ -57,6 +57,8 @@ pub enum ServerRole {
     Behavior,
     /// Reflexive endpoints alone.
     Ordinary,
+    /// A relayed address as a foreign sender (TURN).
+    Relay,
     /// Nothing.
     Unusable,
 }

@@ -103,11 +103,20 @@ async fn upnp(setup: &Setup) -> Result<IpAddr, Failure> {
 
 const NO_GATEWAY: Failure = Failure::NotAsked("there is no default gateway on this interface");
 
+/// A router without the service answers with an ICMP error, or not at all.
+fn no_packet(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "not offered".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 async fn by_natpmp(setup: &Setup) -> Result<IpAddr, Failure> {
     let gateway = setup.gateway.ok_or(NO_GATEWAY)?;
     match natpmp::external_address(gateway.into(), Some(setup.timing())).await {
         Ok(external) => Ok(IpAddr::V4(external)),
         Err(natpmp::Failure::Timeout) => Err(Failure::Unavailable("no answer".to_owned())),
+        Err(natpmp::Failure::Socket(e)) => Err(Failure::Unavailable(no_packet(&e))),
         Err(e) => Err(Failure::Unavailable(e.to_string())),
     }
 }
@@ -127,6 +136,7 @@ async fn by_pcp(setup: &Setup) -> Result<IpAddr, Failure> {
     };
     let mapping = pcp::port_mapping(request, None, None, options).await.map_err(|e| match e {
         pcp::Failure::Timeout => Failure::Unavailable("no answer".to_owned()),
+        pcp::Failure::Socket(e) => Failure::Unavailable(no_packet(&e)),
         other => Failure::Unavailable(other.to_string()),
     })?;
     let external = match mapping.mapping_type() {

@@ -19,13 +19,14 @@
 mod credentials;
 mod failure;
 mod link;
-mod message;
+pub mod message;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 pub use credentials::Credentials;
@@ -309,8 +310,9 @@ impl Client {
         let end = Instant::now() + self.pace.patience;
         let (mut sends, mut pause, mut sent, mut forged) = (0u32, self.pace.rto, Instant::now(), false);
         loop {
-            self.link.send(&request).await.map_err(|e| self.broken(asked, e))?;
+            // Before the sending: on a fast path the answer is there before sending returns.
             sent = if sends == 0 || self.link.over() == Over::Udp { Instant::now() } else { sent };
+            self.link.send(&request).await.map_err(|e| self.broken(asked, e))?;
             sends += 1;
             let until = if self.link.over() == Over::Udp { (sent + pause).min(end) } else { end };
             pause *= 2;
@@ -361,6 +363,38 @@ impl Client {
             self.inbox.push_back(packet);
         }
     }
+}
+
+/// Bytes that nobody else sends, to know a packet again.
+pub fn token() -> [u8; 12] {
+    message::fresh_id()
+}
+
+/// Asks a server that is silent once more, from a socket that hears everybody: the source of an answer that comes from
+/// elsewhere. A client must ignore such answers (RFC 8489 §6.3.3), and a NAT may drop them.
+pub async fn elsewhere(server: SocketAddr, pace: Pace) -> Option<SocketAddr> {
+    let socket = UdpSocket::bind((link::any(server), 0)).await.ok()?;
+    let id = message::fresh_id();
+    let request = message::request(Asked::Binding.method(), id, &[], None)?;
+    let end = Instant::now() + pace.patience;
+    let mut buffer = vec![0; 2048];
+    let mut pause = pace.rto;
+    while Instant::now() < end {
+        socket.send_to(&request, server).await.ok()?;
+        let until = (Instant::now() + pause).min(end);
+        pause *= 2;
+        while Instant::now() < until
+            && let Ok(received) = timeout_at(until, socket.recv_from(&mut buffer)).await
+        {
+            // An error is an ICMP message for an earlier sending.
+            let Ok((length, source)) = received else { continue };
+            match message::read(buffer.get(..length).unwrap_or_default()) {
+                Some(Incoming::Response(r)) if r.id() == id => return (source != server).then_some(source),
+                _ => {}
+            }
+        }
+    }
+    None
 }
 
 /// What an error response means.

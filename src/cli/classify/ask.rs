@@ -10,9 +10,8 @@ use super::servers::{Resolved, resolve};
 use super::turn::{self, Login, Turn};
 use crate::classification::levels::levels;
 use crate::classification::{
-    Classification, Family, FamilyFindings, Finding, InterfaceKind, PortMapping, Reachability, Server,
+    Classification, Family, FamilyFindings, Finding, InterfaceKind, PortMapping, Reachability, Server, Status,
 };
-use crate::nat::UdpPolicy;
 use crate::probe::device::DeviceSockets;
 use crate::probe::host::{self, Chosen, Local};
 use crate::probe::relay::Allocated;
@@ -146,8 +145,9 @@ async fn of_family(
 
 fn nothing(family: Family, servers: Vec<Server>, why: String) -> Answer {
     let mut findings = FamilyFindings::unknown(family);
-    findings.udp = Finding::<UdpPolicy>::inconclusive(why.as_str(), "none");
-    findings.mapping = Finding::inconclusive(why.as_str(), "none");
+    let status = Status::Inconclusive;
+    findings.udp = Finding { status, ..Finding::not_tested(why.as_str()) };
+    findings.mapping = Finding { status, ..Finding::not_tested(why) };
     Answer { family: findings, servers, nothing_asked: true }
 }
 

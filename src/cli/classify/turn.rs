@@ -116,7 +116,7 @@ pub async fn allocate(turn: &Turn, login: &Login, trust: &Trust, families: &[Fam
         server.address = Some(address);
         match connect(turn, &name.host, address, login, trust).await {
             Ok(allocated) => {
-                server.role = ServerRole::Ordinary;
+                server.role = ServerRole::Relay;
                 server.problems.clear();
                 return (server, Some(allocated));
             }

@@ -78,8 +78,7 @@ impl Link {
     /// # Errors
     /// When there is no route.
     pub async fn udp(server: SocketAddr) -> Result<Link, Failure> {
-        let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = std::net::UdpSocket::bind((any, 0)).map_err(Failure::Io)?;
+        let socket = std::net::UdpSocket::bind((any(server), 0)).map_err(Failure::Io)?;
         Link::datagrams(socket, server).await
     }
 
@@ -210,6 +209,11 @@ impl Link {
 
 fn stream_socket(server: SocketAddr) -> Result<TcpSocket, Failure> {
     if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(Failure::Io)
+}
+
+/// Every address of this host, of the server's family.
+pub(super) fn any(server: SocketAddr) -> IpAddr {
+    if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 async fn connect(socket: TcpSocket, server: SocketAddr, patience: Duration) -> Result<TcpStream, Failure> {

@@ -23,6 +23,7 @@ pub(super) fn show(page: &mut Page, all: &Classification) {
         let (role, tone) = match server.role {
             ServerRole::Behavior => ("RFC 5780", Tone::Good),
             ServerRole::Ordinary => ("STUN", Tone::Plain),
+            ServerRole::Relay => ("relay", Tone::Plain),
             ServerRole::Unusable => ("none", Tone::Bad),
         };
         table.row(vec![
