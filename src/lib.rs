@@ -26,6 +26,7 @@ pub mod plan;
 pub mod scenario;
 
 // What happened, and what we think of it: pure.
+pub mod classification;
 pub mod event;
 pub mod record;
 pub mod report;
