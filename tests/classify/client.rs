@@ -63,9 +63,5 @@ pub fn finish(mut child: Child) -> Said {
         panic!("natlab classify did not end within {LIMIT:?}");
     };
     let (out, err) = (out.join().expect("read"), err.join().expect("read"));
-    Said {
-        code: status.expect("wait").code(),
-        report: serde_json::from_str(&out).ok(),
-        text: format!("{out}\n{err}"),
-    }
+    Said { code: status.expect("wait").code(), report: serde_json::from_str(&out).ok(), text: format!("{out}\n{err}") }
 }

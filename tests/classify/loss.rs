@@ -102,7 +102,7 @@ pub fn a_route_that_disappears() {
     while server.asked.load(Ordering::Relaxed) < 2 && Instant::now() < limit {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let gone = home.rt.block_on(home.hosts[0].route.del_route_v4("0.0.0.0", 0));
+    let gone = home.rt.block_on(home.hosts[0].route.del_route_v4(std::net::Ipv4Addr::UNSPECIFIED, 0));
     gone.expect("remove the default route");
     let said = client::finish(running);
     let found = said.ipv4();

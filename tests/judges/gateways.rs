@@ -81,8 +81,9 @@ pub fn whole() -> Vec<Gateway> {
     for (m, f) in nine() {
         for h in [Hairpinning::None, Hairpinning::ExternalSource, Hairpinning::InternalSource] {
             for p in [Ports::Preserving, Ports::Parity, Ports::Sequential, Ports::Random, Ports::Overloading] {
-                // Ports are shared where connection tracking alone decides, and that is EIM/APDF.
-                if p != Ports::Overloading || (m, f) == (M::EndpointIndependent, F::AddressAndPortDependent) {
+                // Ports are shared where connection tracking alone decides: that is EIM/APDF without hairpinning.
+                let tracked = (m, f, h) == (M::EndpointIndependent, F::AddressAndPortDependent, Hairpinning::None);
+                if p != Ports::Overloading || tracked {
                     all.push(Gateway::Whole(m, f, h, p));
                 }
             }
