@@ -28,18 +28,13 @@ pub enum Command {
     VerifyNat(super::verify_nat::VerifyNat),
     /// Find out what the NATs in front of this host do, and what that means for peer-to-peer traffic.
     Classify(super::classify::Options),
-    /// Find out what the NATs in front of this host do, and what that means for peer-to-peer traffic.
-    Classify(super::classify::Options),
-    /// Build NATs, probe them, and compare with what they are declared to be; with the checklists of the RFCs.
-    #[cfg(target_os = "linux")]
-    VerifyNat(super::verify_nat::VerifyNat),
+    /// Check STUN and TURN servers: do they answer, allocate and relay, and if not, why?
+    Check(Box<super::check::Options>),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
     /// List the presets and the shipped scenarios; `list nats` tells what each preset does and what it rests on.
     List(super::list::List),
-    /// Check STUN and TURN servers: do they answer, allocate and relay, and if not, why?
-    Check(Box<super::check::Options>),
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
     /// Print the JSON Schema of scenario files, with which editors complete and check them.

@@ -74,7 +74,6 @@ pub fn a_fifth_of_all_packets_each_way() {
         }
     }
     let (dropped, seen) = (dropped.into_inner(), seen.into_inner());
-    println!("{} inconclusive of {}, {dropped} of {seen} packets lost", inconclusive.len(), all.len());
     assert_eq!(all.len(), CLASSIFICATIONS);
     assert!(dropped * 100 > seen * 18 && dropped * 100 < seen * 22, "{dropped} of {seen} packets lost");
     assert!(inconclusive.len() <= INCONCLUSIVE, "{inconclusive:#?}");
