@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod args;
+pub mod check;
+pub mod classify;
 pub mod exit;
 pub mod generate;
 pub mod list;
@@ -27,5 +29,7 @@ pub mod progress;
 pub mod run;
 #[cfg(target_os = "linux")]
 pub mod store;
+#[cfg(target_os = "linux")]
+pub mod verify_nat;
 
 pub use args::main;

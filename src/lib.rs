@@ -21,11 +21,13 @@ pub mod nft;
 pub mod protocol;
 
 // Text to prediction: pure.
+pub mod conformance;
 pub mod oracle;
 pub mod plan;
 pub mod scenario;
 
 // What happened, and what we think of it: pure.
+pub mod classification;
 pub mod event;
 pub mod record;
 pub mod report;

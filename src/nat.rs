@@ -1,10 +1,12 @@
 //! What a NAT does, by the axes of RFC 4787. Pure vocabulary: what the kernel is told stands in [`rules`], the named
-//! behaviours in [`preset`].
+//! behaviours in [`preset`], the NAT that the kernel is held against in [`translator`].
 
 mod axes;
 mod measured;
 pub mod preset;
 pub mod rules;
+pub mod stated;
+pub mod translator;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};

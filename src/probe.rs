@@ -18,15 +18,33 @@
 //! one over an open path, and the server answers in order. When the second answer is there, the first one is not
 //! coming; a short grace covers what order cannot.
 
+pub mod axes;
+pub mod check;
+pub mod classify;
+pub mod device;
 pub mod exchange;
+pub mod host;
 pub mod judge;
+pub mod limiter;
+pub mod line;
+pub mod port_mapping;
+pub mod reach;
+pub mod relay;
+pub mod socket;
+pub mod turn;
+pub mod wire;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use crate::nat::Measured;
 
+pub use classify::{Candidate, Found, Ladder, Options, Request, Step, classify};
 pub use exchange::measure;
+pub use limiter::Limiter;
+pub use line::Schedule;
+pub use relay::Relay;
+pub use socket::{HostSockets, Opener};
 
 /// How many sockets a measurement takes.
 pub const SOCKETS: usize = 5;

@@ -1,6 +1,8 @@
-//! Renderers of a record, one file per format, and the capture format. Pure: a record and how it is to look go in, text comes
-//! out; the command line writes it.
+//! Renderers of a record, one file per format, of a classification and of a conformance, and the capture format. Pure: what
+//! was found and how it is to look go in, text comes out; the command line writes it.
 
+pub mod classification;
+pub mod conformance;
 pub mod human;
 pub mod json;
 pub mod junit;

@@ -125,6 +125,17 @@ fn a_relayed_check_that_overtakes_its_candidate_is_suboptimal() {
     assert!(selected.nominated_ms.unwrap() < 500.0);
 }
 
+/// `docs/findings.md`: as it was before tracked connections were forgotten once a table is loaded.
+#[test]
+fn a_probe_that_a_tracked_answer_keeps_from_its_port_is_inconclusive() {
+    let record = TrialRecord::of(&read("findings/answer-tracked-while-a-table-is-loaded")).unwrap();
+    assert_eq!(record.verdict, Verdict::Inconclusive, "never a pass, and never the NAT's fault");
+    let home = record.nats.iter().find(|nat| nat.name == "home").unwrap();
+    let measured = &home.measurement.as_ref().unwrap().measured;
+    assert!(measured.evidence.iter().any(|line| line.ends_with(":6004 to 198.51.100.1:3478: no answer")));
+    assert!(!measured.contradicts(&home.measurement.as_ref().unwrap().declared));
+}
+
 /// `docs/findings.md`: as it was before the built-in agent let candidates in before it begins its checks after a late answer.
 #[test]
 fn relayed_checks_that_wait_for_a_late_answer_are_suboptimal() {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::classification;
 use crate::record::Conclusion;
 
 /// Every way natlab can end.
@@ -19,6 +20,10 @@ pub enum Exit {
     Undecided,
     /// The selection matched no trial.
     NothingSelected,
+    /// `natlab classify` only: the mapping is not endpoint-independent, so many peers will need a relay.
+    NotEndpointIndependent,
+    /// `natlab classify` only: UDP is blocked.
+    UdpBlocked,
     /// A bug in natlab.
     Bug,
     /// Interrupted, after teardown and with the partial record written.
@@ -37,6 +42,8 @@ impl Exit {
             Exit::Host => 3,
             Exit::Undecided => 4,
             Exit::NothingSelected => 5,
+            Exit::NotEndpointIndependent => 10,
+            Exit::UdpBlocked => 11,
             Exit::Bug => 70,
             Exit::Interrupted => 130,
             Exit::Program(code) => code,
@@ -53,6 +60,19 @@ impl From<Conclusion> for Exit {
             Conclusion::Undecided => Exit::Undecided,
             Conclusion::Nothing => Exit::NothingSelected,
             Conclusion::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// How `natlab classify` ends.
+impl From<classification::Conclusion> for Exit {
+    fn from(conclusion: classification::Conclusion) -> Exit {
+        use classification::Conclusion as C;
+        match conclusion {
+            C::Classified => Exit::Success,
+            C::NotEndpointIndependent => Exit::NotEndpointIndependent,
+            C::UdpBlocked => Exit::UdpBlocked,
+            C::Undecided => Exit::Undecided,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
@@ -63,6 +64,15 @@ pub struct Turn {
     /// Transport between clients and server; may be given several times [default: both]
     #[arg(long, value_parser = PossibleValuesParser::new(["udp", "tcp"]).map(transport))]
     pub transport: Vec<Transport>,
+    /// Certificate for TURN over TLS, in PEM, with those that vouch for it after it.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Port of TURN over TLS.
+    #[arg(long, value_name = "PORT", default_value_t = turn::tls::PORT, requires = "tls_cert")]
+    pub tls_port: u16,
     /// Address that relayed candidates have, this host's [default: the first --listen]
     #[arg(long, value_name = "ADDRESS")]
     pub relay_address: Option<IpAddr>,
@@ -84,6 +94,17 @@ pub enum Failure {
     /// The host did not let it.
     #[error("failed to {0}")]
     Start(#[from] StartError),
+    /// A certificate or key cannot be read.
+    #[error("failed to read {}: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("failed to {0}")]
+    Identity(#[from] turn::IdentityError),
     /// The runtime could not be made, or stdout not written.
     #[error("failed to {0}: {1}")]
     Io(&'static str, io::Error),
@@ -92,7 +113,7 @@ pub enum Failure {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            Failure::Flags(_) => Exit::Usage,
+            Failure::Flags(_) | Failure::File { .. } | Failure::Identity(_) => Exit::Usage,
             Failure::Start(_) | Failure::Io(..) => Exit::Host,
         }
     }
@@ -134,7 +155,7 @@ pub fn run(serve: &Serve) -> Exit {
 }
 
 /// Ctrl-C or SIGTERM.
-async fn ended() {
+pub(super) async fn ended() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -175,7 +196,12 @@ async fn serving(
         }
         Serve::Turn(arguments) => {
             let (addresses, options) = arguments.settings()?;
-            let sockets = turn::Sockets::bind(&addresses, &arguments.transports())?;
+            let mut sockets = turn::Sockets::bind(&addresses, &arguments.transports())?;
+            if let Some(identity) = arguments.identity()? {
+                let at: Vec<SocketAddr> =
+                    addresses.iter().map(|a| SocketAddr::new(a.ip(), arguments.tls_port)).collect();
+                sockets.bind_tls(&at, &identity)?;
+            }
             let mut say = Announcer { out, json: arguments.json || !terminal };
             let listening = sockets.listening();
             let server = turn::Server::start(sockets, options).await?;
@@ -228,6 +254,13 @@ impl Stun {
 }
 
 impl Turn {
+    /// Read when the server starts: a renewed certificate needs a new start.
+    fn identity(&self) -> Result<Option<turn::Identity>, Failure> {
+        let (Some(certificates), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|source| Failure::File { path: path.clone(), source });
+        Ok(Some(turn::Identity::from_pem(&read(certificates)?, &read(key)?)?))
+    }
+
     fn transports(&self) -> Vec<Transport> {
         if self.transport.is_empty() { vec![Transport::Udp, Transport::Tcp] } else { self.transport.clone() }
     }

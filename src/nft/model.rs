@@ -337,7 +337,8 @@ pub enum Step {
         /// The lowest zone.
         offset: u32,
     },
-    /// Translates the source of the connection to what the map has; matches only when the key is there.
+    /// Translates the source of the connection to what the map has; matches only when the key is there. An expired connection
+    /// that still has the translated five-tuple is cleared away.
     SnatByMap {
         /// What is looked up.
         key: Key,

@@ -160,7 +160,7 @@ impl Display for Step {
             Step::ReplyZoneHash { key, modulus, offset } => {
                 write!(f, "ct reply zone set jhash {} mod {modulus} offset {offset}", concat(key))
             }
-            Step::SnatByMap { key, map } => write!(f, "snat ip to {} map @{map}", concat(key)),
+            Step::SnatByMap { key, map } => write!(f, "snat ip to {} map @{map} random", concat(key)),
             Step::DnatByMap { key, map } => write!(f, "dnat ip to {} map @{map}", concat(key)),
             Step::SnatAddressByMap { key, map } => write!(f, "snat to {} map @{map}", concat(key)),
             Step::DnatAddressByMap { key, map } => write!(f, "dnat to {} map @{map}", concat(key)),

@@ -1,30 +1,20 @@
 //! Sends the requests of a measurement and hears the answers; [`super::judge`] makes sense of them.
 //!
-//! An answer counts when its transaction id *and* its source are the expected ones. The client of the `stun` crate
-//! looks at the id alone and takes a connected socket, so it cannot be used here.
+//! An answer counts when its transaction id *and* its source are the expected ones.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::stun::addr::MappedAddress;
 use ::stun::agent::TransactionId;
-use ::stun::attributes::{ATTR_CHANGE_REQUEST, ATTR_MAPPED_ADDRESS};
-use ::stun::error_code::ErrorCodeAttribute;
-use ::stun::message::{BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Getter, Message, TRANSACTION_ID_SIZE};
-use ::stun::xoraddr::XorMappedAddress;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::judge::{Elsewhere, Hairpin, Observations, Reply, Seen, judge};
+use super::wire::{self, Ask, Change, Id, LONGEST};
 use super::{SOCKETS, Setup, Target, Timing, not_measured};
 use crate::nat::Measured;
-
-type Id = [u8; TRANSACTION_ID_SIZE];
-
-/// The longest message of interest.
-const LONGEST: usize = 2048;
 
 /// Measures the gateway that stands in front of the sockets; must run on a Tokio runtime with I/O and time.
 ///
@@ -54,8 +44,8 @@ pub async fn observe(setup: Setup) -> io::Result<Observations> {
     let measuring = async {
         tokio::join!(
             a.ask(&primary, &timing),
-            b.ask_elsewhere(target.primary, ALTERNATE, target.alternate, &timing),
-            c.ask_elsewhere(target.primary, OTHER_PORT, target.other_port(), &timing),
+            b.ask_elsewhere(target.primary, Change::Both, target.alternate, &timing),
+            c.ask_elsewhere(target.primary, Change::Port, target.other_port(), &timing),
             d.ask(&primary, &timing),
         )
     };
@@ -118,11 +108,6 @@ fn only(mut replies: Vec<Reply>) -> Reply {
     replies.pop().unwrap_or(Reply::Silent)
 }
 
-/// Flags of CHANGE-REQUEST (RFC 5780 §7.2): another address and another port.
-const ALTERNATE: u8 = 0x06;
-/// Flags of CHANGE-REQUEST (RFC 5780 §7.2): another port.
-const OTHER_PORT: u8 = 0x02;
-
 /// A socket of the measurement.
 struct Line<'a> {
     socket: UdpSocket,
@@ -161,8 +146,8 @@ impl<'a> Line<'a> {
         Ok(Line { socket: UdpSocket::from_std(socket)?, local, heard })
     }
 
-    async fn send(&self, id: Id, change: Option<u8>, to: SocketAddrV4) -> io::Result<()> {
-        self.socket.send_to(&request(id, change), SocketAddr::V4(to)).await.map(drop)
+    async fn send(&self, id: Id, change: Option<Change>, to: SocketAddrV4) -> io::Result<()> {
+        self.socket.send_to(&wire::request(id, &Ask { change, ..Ask::PLAIN }), SocketAddr::V4(to)).await.map(drop)
     }
 
     /// The next STUN message before `until`.
@@ -236,7 +221,7 @@ impl<'a> Line<'a> {
     async fn ask_elsewhere(
         &self,
         to: SocketAddrV4,
-        change: u8,
+        change: Change,
         from: SocketAddrV4,
         timing: &Timing,
     ) -> (Reply, Elsewhere) {
@@ -423,47 +408,16 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// A Binding request.
-fn request(id: Id, change: Option<u8>) -> Vec<u8> {
-    let mut message = Message::new();
-    message.typ = BINDING_REQUEST;
-    message.transaction_id = TransactionId(id);
-    message.write_header();
-    if let Some(flags) = change {
-        message.add(ATTR_CHANGE_REQUEST, &[0, 0, 0, flags]);
-    }
-    message.raw
-}
-
 /// Reads a message; none for everything that says nothing.
 fn read(bytes: &[u8]) -> Option<(Id, Content)> {
-    let mut message = Message { raw: bytes.to_vec(), ..Message::default() };
-    message.decode().ok()?;
-    let content = match message.typ {
-        BINDING_REQUEST => Content::Request,
-        BINDING_ERROR => {
-            let mut error = ErrorCodeAttribute::default();
-            error.get_from(&message).ok()?;
-            Content::Refused(error.code.0)
-        }
-        BINDING_SUCCESS => Content::Mapped(mapped(&message)?),
-        _ => return None,
+    let (id, content) = wire::read(bytes)?;
+    let content = match content {
+        wire::Content::Request => Content::Request,
+        wire::Content::Refused { code, .. } => Content::Refused(code),
+        wire::Content::Success(success) => match success.mapped()? {
+            SocketAddr::V4(mapped) => Content::Mapped(mapped),
+            SocketAddr::V6(_) => return None,
+        },
     };
-    Some((message.transaction_id.0, content))
-}
-
-/// XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS of a server that has only that.
-fn mapped(message: &Message) -> Option<SocketAddrV4> {
-    let mut xor = XorMappedAddress::default();
-    let mut clear = MappedAddress::default();
-    let (ip, port) = if xor.get_from(message).is_ok() {
-        (xor.ip, xor.port)
-    } else {
-        clear.get_from_as(message, ATTR_MAPPED_ADDRESS).ok()?;
-        (clear.ip, clear.port)
-    };
-    match ip {
-        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, port)),
-        IpAddr::V6(_) => None,
-    }
+    Some((id, content))
 }

@@ -6,6 +6,8 @@
 use std::net::SocketAddrV4;
 
 use super::Target;
+use super::axes::{self, Passage};
+use crate::classification::Status;
 use crate::nat::{Filtering, Hairpinning, Mapping, Measured, Translation, UdpPolicy};
 use crate::net::is_public;
 
@@ -165,63 +167,37 @@ fn expect(reply: &Reply, asked: SocketAddrV4) -> Result<SocketAddrV4, String> {
     }
 }
 
-/// RFC 5780 §4.3. The fourth endpoint is not asked there; here it is, and must agree.
+/// RFC 5780 §4.3.
 fn mapping(seen: &Observations, x1: SocketAddrV4) -> Result<Mapping, String> {
     let x2 = expect(&seen.other_address, seen.target.other_address())?;
     let x3 = expect(&seen.alternate, seen.target.alternate)?;
-    let mapping = if x2 == x1 && x3 == x1 {
-        Mapping::EndpointIndependent
-    } else if x3 == x2 {
-        Mapping::AddressDependent
-    } else if x2 != x1 && x3 != x1 {
-        Mapping::AddressAndPortDependent
-    } else {
-        return Err(format!("{x1}, {x2} and {x3} fit no behaviour: one endpoint for two addresses, but not for all"));
-    };
-    if let Reply::Mapped(x4) = seen.other_port {
-        let agrees = match mapping {
-            Mapping::EndpointIndependent | Mapping::AddressDependent => x4 == x1,
-            Mapping::AddressAndPortDependent => x4 != x1,
-        };
-        if !agrees {
-            return Err(format!("looks {mapping}, but {x1} became {x4} towards another port of the same address"));
-        }
-    }
-    Ok(mapping)
+    let x4 = if let Reply::Mapped(x4) = seen.other_port { Some(x4.into()) } else { None };
+    axes::mapping(x1.into(), x2.into(), x3.into(), x4)
 }
 
 /// RFC 5780 §4.4, with the proof that what did not come could have come.
 fn filtering(seen: &Observations) -> Result<Filtering, String> {
-    let second = passed(&seen.from_alternate, seen.target.alternate, &seen.alternate, seen.confirmations)?;
+    let second = passed(&seen.from_alternate, seen.target.alternate, &seen.alternate, seen.confirmations);
     let third = passed(&seen.from_other_port, seen.target.other_port(), &seen.other_port, seen.confirmations);
-    match (second, third) {
-        // What lets a stranger in lets a stranger's other port in; only a proof of the contrary counts against it.
-        (true, Ok(false)) => Err(format!(
-            "an answer from {} passed and one from {} did not",
-            seen.target.alternate,
-            seen.target.other_port()
-        )),
-        (true, _) => Ok(Filtering::EndpointIndependent),
-        (false, Ok(true)) => Ok(Filtering::AddressDependent),
-        (false, Ok(false)) => Ok(Filtering::AddressAndPortDependent),
-        (false, Err(reason)) => Err(reason),
-    }
+    axes::filtering(second, third).map(|(filtering, _)| filtering).map_err(|(_, why)| why)
 }
 
 /// Whether an answer from `from` passed the filter; `control` is how a plain request to the same place fared.
-fn passed(test: &Elsewhere, from: SocketAddrV4, control: &Reply, needed: u32) -> Result<bool, String> {
+fn passed(test: &Elsewhere, from: SocketAddrV4, control: &Reply, needed: u32) -> Passage {
+    let unknown = |why: String| Passage::Unknown(Status::Inconclusive, why);
     match test {
-        Elsewhere::Arrived => Ok(true),
-        Elsewhere::WrongSource(other) => Err(format!("an answer from {from} was asked for and came from {other}")),
-        Elsewhere::Refused(code) => Err(format!("the server refused to answer from {from} with {code}")),
-        Elsewhere::NotSent(e) => Err(format!("a request for an answer from {from} could not be sent: {e}")),
-        Elsewhere::Silent => Err(format!("nothing came while an answer from {from} was awaited")),
+        Elsewhere::Arrived => Passage::Passed,
+        Elsewhere::WrongSource(other) => unknown(format!("an answer from {from} was asked for and came from {other}")),
+        Elsewhere::Refused(code) => unknown(format!("the server refused to answer from {from} with {code}")),
+        Elsewhere::NotSent(e) => unknown(format!("a request for an answer from {from} could not be sent: {e}")),
+        Elsewhere::Silent => unknown(format!("nothing came while an answer from {from} was awaited")),
         Elsewhere::Dropped { confirmations } if *confirmations < needed => {
-            Err(format!("no answer from {from}, but too much was lost: {confirmations} of {needed} confirmations"))
+            unknown(format!("no answer from {from}, but too much was lost: {confirmations} of {needed} confirmations"))
         }
         Elsewhere::Dropped { .. } => match expect(control, from) {
-            Ok(_) => Ok(false),
-            Err(reason) => Err(format!("no answer from {from}, but that proves nothing: {reason}")),
+            // Decided by order on a link of the lab's own, not by loss.
+            Ok(_) => Passage::Blocked { chance: 0.0 },
+            Err(reason) => unknown(format!("no answer from {from}, but that proves nothing: {reason}")),
         },
     }
 }
@@ -244,10 +220,8 @@ fn hairpinning(seen: &Observations) -> Result<Hairpinning, String> {
     match &seen.hairpin {
         Hairpin::NotTried => Err("it was not tried".to_owned()),
         Hairpin::Unknown(reason) => Err(reason.clone()),
-        Hairpin::Arrived { source, external, .. } if source == external => Ok(Hairpinning::ExternalSource),
-        Hairpin::Arrived { source, internal, .. } if source == internal => Ok(Hairpinning::InternalSource),
         Hairpin::Arrived { source, external, internal } => {
-            Err(format!("a packet of {internal}, externally {external}, arrived from {source}"))
+            axes::hairpinning((*source).into(), (*external).into(), (*internal).into()).map_err(|(_, why)| why)
         }
         Hairpin::Dropped { confirmations } if *confirmations < seen.confirmations => {
             Err(format!("none arrived, but too much was lost: {confirmations} of {} confirmations", seen.confirmations))

@@ -57,6 +57,19 @@ fn server() -> (Endpoints, JoinHandle<Result<(), stun::StartError>>) {
     (sockets.endpoints(), tokio::spawn(stun::serve(sockets, stun::Options::default())))
 }
 
+/// A proper server that listens for TCP too.
+pub(super) fn server_with_tcp() -> (Endpoints, JoinHandle<Result<(), stun::StartError>>) {
+    let (udp, tcp) = loop {
+        let udp = four_sockets(Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+        let bind = |s: &UdpSocket| std::net::TcpListener::bind(s.local_addr().unwrap());
+        if let Ok(tcp) = udp.iter().map(bind).collect::<Result<Vec<_>, _>>() {
+            break (udp, tcp);
+        }
+    };
+    let sockets = stun::Sockets::from_bound(udp, tcp).unwrap();
+    (sockets.endpoints(), tokio::spawn(stun::serve(sockets, stun::Options::default())))
+}
+
 /// What a bad server makes of an answer: the socket it really leaves from, and the bytes; or nothing.
 type Mischief = fn(Place, stun::Answer) -> Option<(Place, Vec<u8>)>;
 

@@ -5,11 +5,11 @@ mod detail;
 mod exchanges;
 mod findings;
 mod overview;
-mod page;
-mod paint;
-mod table;
-mod text;
-mod words;
+pub(super) mod page;
+pub(super) mod paint;
+pub(super) mod table;
+pub(super) mod text;
+pub(super) mod words;
 
 use crate::record::{Record, TrialRecord};
 use crate::report::Look;

@@ -1,4 +1,4 @@
-//! A TURN server (RFC 8656) with long-term credentials over UDP and TCP, on the `turn` crate.
+//! A TURN server (RFC 8656) with long-term credentials over UDP, TCP and TLS, on the `turn` crate.
 //!
 //! The crate serves UDP only, answers a retransmitted Allocate with 437, wrong credentials with 400 and requests
 //! without an allocation not at all. [`front`] stands before it and sets these right; `udp` and `tcp` carry the
@@ -7,6 +7,7 @@
 pub mod frame;
 pub mod front;
 mod tcp;
+pub mod tls;
 mod udp;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,7 @@ use super::stun::StartError;
 use crate::net::Transport;
 
 pub use front::Credentials;
+pub use tls::{Identity, IdentityError};
 
 /// Settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct Sockets {
     pub udp: Vec<std::net::UdpSocket>,
     /// Each serves TURN over TCP.
     pub tcp: Vec<std::net::TcpListener>,
+    /// Each serves TURN over TLS, with this certificate.
+    pub tls: Vec<(std::net::TcpListener, Identity)>,
 }
 
 impl Sockets {
@@ -60,11 +64,23 @@ impl Sockets {
         Ok(sockets)
     }
 
+    /// Binds TLS at every address besides.
+    ///
+    /// # Errors
+    /// As [`Sockets::bind`].
+    pub fn bind_tls(&mut self, addresses: &[SocketAddr], identity: &Identity) -> Result<(), StartError> {
+        for at in addresses {
+            self.tls.push((super::stun::bind_tcp(*at)?, identity.clone()));
+        }
+        Ok(())
+    }
+
     /// `udp 203.0.113.1:3478` for each, as the ready line lists them.
     pub fn listening(&self) -> Vec<String> {
         let udp = self.udp.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{} {a}", Transport::Udp));
         let tcp = self.tcp.iter().filter_map(|s| s.local_addr().ok()).map(|a| format!("{} {a}", Transport::Tcp));
-        udp.chain(tcp).collect()
+        let tls = self.tls.iter().filter_map(|(s, _)| s.local_addr().ok()).map(|a| format!("tls {a}"));
+        udp.chain(tcp).chain(tls).collect()
     }
 }
 
@@ -91,8 +107,10 @@ impl Server {
         for socket in sockets.udp {
             conns.push(Arc::new(udp::UdpConn::new(socket, options.credentials.clone())?));
         }
-        for listener in sockets.tcp {
-            let (conn, task) = tcp::TcpConn::listen(listener, options.credentials.clone())?;
+        let plain = sockets.tcp.into_iter().map(|listener| (listener, None));
+        let secure = sockets.tls.into_iter().map(|(listener, identity)| (listener, Some(identity)));
+        for (listener, identity) in plain.chain(secure) {
+            let (conn, task) = tcp::TcpConn::listen(listener, identity, options.credentials.clone())?;
             conns.push(Arc::new(conn));
             listeners.push(task);
         }

@@ -1,6 +1,6 @@
 //! Who judges: how each is started, what of its words counts, and what it must say about a gateway.
 
-use super::gateways::{Filtering as F, Gateway, Mapping as M};
+use super::gateways::{Filtering as F, Gateway, Hairpinning, Mapping as M, Ports};
 use super::lab::{ADDRESSES, Server, is_installed};
 
 /// Other people's programs.
@@ -27,6 +27,11 @@ impl Judge {
         }
     }
 
+    /// Whether it judges in a few seconds, so that it can judge everything.
+    pub fn is_quick(self) -> bool {
+        matches!(self, Judge::Pion | Judge::Vovida)
+    }
+
     /// Why it cannot judge here.
     pub fn missing(self) -> Option<String> {
         (!is_installed(self.name())).then(|| format!("{} is not installed", self.name()))
@@ -45,7 +50,7 @@ impl Judge {
     }
 
     /// What counts of its words, in one line.
-    pub fn finding(self, said: &str) -> String {
+    pub fn finding(self, gateway: Gateway, said: &str) -> String {
         let after = |mark: &str| -> Vec<&str> {
             said.lines().filter_map(|l| l.split_once(mark)).map(|(_, found)| found.trim()).collect()
         };
@@ -56,12 +61,11 @@ impl Judge {
                 format!("{}; {}", pattern(mapping, "UDP reflexive addr: "), verdicts.join(", "))
             }
             Judge::Pion => after(" behavior: ").join(", "),
-            // After the filter come words about ports, which are random and may be equal by chance, and about hairpinning.
+            // It says which ports it saw after the filter, and hairpinning last. Another assignment may keep a port by chance.
             Judge::Vovida => {
                 let parts: Vec<&str> = after("Primary: ").into_iter().flat_map(|v| v.split(", ")).collect();
-                let kinds = parts.iter().filter(|p| !p.contains("port") && !p.contains("hairpin"));
-                let hairpin = parts.iter().filter(|p| p.contains("hairpin"));
-                kinds.chain(hairpin).copied().collect::<Vec<_>>().join(", ")
+                let known = parts.iter().filter(|p| keeps_ports(gateway) || !p.contains("port") || p.contains("Port"));
+                known.copied().collect::<Vec<_>>().join(", ")
             }
             Judge::Pystun3 => after("NAT Type: ").join(", "),
         }
@@ -135,14 +139,35 @@ fn vovida(gateway: Gateway) -> String {
         Gateway::Open => return "Open".to_owned(),
         Gateway::Firewall => return "Firewall".to_owned(),
         Gateway::UdpBlocked => return "Blocked or could not reach STUN server".to_owned(),
-        Gateway::Axes(m, f) | Gateway::Preset(_, m, f) => match (m, f) {
+        Gateway::Axes(m, f) | Gateway::Whole(m, f, ..) | Gateway::Preset(_, m, f) => match (m, f) {
             (M::EndpointIndependent, F::EndpointIndependent) => "Independent Mapping, Independent Filter",
             (M::EndpointIndependent, F::AddressDependent) => "Independent Mapping, Address Dependent Filter",
             (M::EndpointIndependent, F::AddressAndPortDependent) => "Independent Mapping, Port Dependent Filter",
             _ => "Dependent Mapping",
         },
     };
-    format!("{found}, no hairpin")
+    let ports = if keeps_ports(gateway) { ", preserves ports" } else { "" };
+    format!("{found}{ports}, {}", if hairpins_to_itself(gateway) { "will hairpin" } else { "no hairpin" })
+}
+
+/// Whether each of its sockets keeps its port.
+fn keeps_ports(gateway: Gateway) -> bool {
+    matches!(gateway, Gateway::Whole(.., Ports::Preserving | Ports::Overloading))
+}
+
+/// It sends from a socket to that socket's own reflexive endpoint. With an external source, and the same endpoint towards
+/// everybody, the packet itself opens the filter that it meets; where the mapping depends on the destination it leaves from an
+/// endpoint that the other has never sent to, and passes only where nothing is filtered. With the inside source there is no
+/// second endpoint: filters then look at what the inside socket has sent to, which is itself.
+fn hairpins_to_itself(gateway: Gateway) -> bool {
+    match gateway {
+        Gateway::Whole(_, _, Hairpinning::None, _) => false,
+        Gateway::Whole(m, f, Hairpinning::ExternalSource, _) => {
+            m == M::EndpointIndependent || f == F::EndpointIndependent
+        }
+        Gateway::Whole(_, _, Hairpinning::InternalSource, _) => true,
+        _ => false,
+    }
 }
 
 /// It looks at filtering first, and calls everything that filters nothing a full cone, whatever its mapping. It compares

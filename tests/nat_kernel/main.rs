@@ -27,17 +27,15 @@ mod lab;
 #[cfg(target_os = "linux")]
 mod lifetimes;
 #[cfg(target_os = "linux")]
-mod model;
-#[cfg(target_os = "linux")]
 mod nft;
 #[cfg(target_os = "linux")]
 mod ports;
 #[cfg(target_os = "linux")]
-mod property;
-#[cfg(target_os = "linux")]
 mod races;
 #[cfg(target_os = "linux")]
 mod sandbox;
+#[cfg(target_os = "linux")]
+mod script;
 #[cfg(target_os = "linux")]
 mod tcp;
 
@@ -51,7 +49,11 @@ fn main() -> std::process::ExitCode {
     const NEEDS_NFT: &str = "netlink_and_text_mean_the_same";
     const TESTS: &[Test] = &[
         ("nine_behaviors_for_two_hosts", behaviors::nine_behaviors_for_two_hosts),
-        ("random_packets_agree_with_the_model", property::random_packets_agree_with_the_model),
+        ("curated_scripts_agree", script::curated_scripts_agree),
+        ("random_udp_scripts_agree", script::random_udp_scripts_agree),
+        ("random_tcp_scripts_agree", script::random_tcp_scripts_agree),
+        ("random_axes_agree", script::random_axes_agree),
+        ("lifetimes_agree", script::lifetimes_agree),
         ("ports_are_preserved_and_never_shared", behaviors::ports_are_preserved_and_never_shared),
         ("ports_run_out", behaviors::ports_run_out),
         ("first_packets_at_once", races::first_packets_at_once),

@@ -30,7 +30,7 @@ pub enum Stage {
 pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
     let setting = |stage, optional| move |name, value: &str| Sysctl { name, value: value.to_owned(), stage, optional };
     let first = setting(Stage::BeforeInterfaces, false);
-    let bridge = setting(Stage::BeforeInterfaces, true);
+    let optional = setting(Stage::BeforeInterfaces, true);
     let tracking = setting(Stage::AfterTable, false);
     let b = &gateway.behavior;
     let mut out = vec![
@@ -41,12 +41,15 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         first("net.ipv4.conf.default.send_redirects", "0"),
         first("net.ipv4.conf.all.rp_filter", "0"),
         first("net.ipv4.conf.default.rp_filter", "0"),
-        // Each packet that is answered with an error is, not one a second.
+        // Every packet that is to be answered with an error is: not one a second to each, nor 50 at once to all. The second
+        // limit is a namespace's own since Linux 6.11; before, it is the host's and stays.
         first("net.ipv4.icmp_ratelimit", "0"),
+        optional("net.ipv4.icmp_msgs_per_sec", "1000000"),
+        optional("net.ipv4.icmp_msgs_burst", "1000000"),
         // br_netfilter would translate frames that are only bridged, and hairpinned packets would vanish.
-        bridge("net.bridge.bridge-nf-call-iptables", "0"),
-        bridge("net.bridge.bridge-nf-call-ip6tables", "0"),
-        bridge("net.bridge.bridge-nf-call-arptables", "0"),
+        optional("net.bridge.bridge-nf-call-iptables", "0"),
+        optional("net.bridge.bridge-nf-call-ip6tables", "0"),
+        optional("net.bridge.bridge-nf-call-arptables", "0"),
     ];
     if b.translation.translates() || super::firewalled(b) {
         let timeout = if untracked(b) { 0 } else { conntrack_timeout(b.lifetime()) }.to_string();

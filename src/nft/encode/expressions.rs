@@ -259,7 +259,7 @@ impl Program<'_> {
             }
             Step::SnatByMap { key, map } => {
                 self.lookup(key, map)?;
-                self.push(translate(End::Source, R0, Some(Register::Reg32_01)));
+                self.push(translate(End::SourceChecked, R0, Some(Register::Reg32_01)));
             }
             Step::DnatByMap { key, map } => {
                 self.lookup(key, map)?;
@@ -357,8 +357,11 @@ fn word_attribute(kind: u16, value: u32) -> [u8; 8] {
 /// Which end of a connection is translated: `NFT_NAT_SNAT`, `NFT_NAT_DNAT`.
 #[derive(Clone, Copy)]
 enum End {
-    Source = 0,
-    Destination = 1,
+    Source,
+    /// With a port "at random" among the only one there is: without that the kernel gives a packet the port that it has
+    /// already without a look at other connections, and that look is what clears away one that has expired.
+    SourceChecked,
+    Destination,
 }
 
 /// `nat` with address and port in registers. nlink has this as `NatRegs`, which cannot be built outside of it: it is
@@ -375,8 +378,10 @@ fn translate(end: End, address: Register, port: Option<Register>) -> Expr {
     const IPV4: u32 = 2; // NFPROTO_IPV4
     const MAP_ADDRESSES: u32 = 1; // NF_NAT_RANGE_MAP_IPS
     const PORT_SPECIFIED: u32 = 2; // NF_NAT_RANGE_PROTO_SPECIFIED
+    const PORT_RANDOM: u32 = 4; // NF_NAT_RANGE_PROTO_RANDOM
     let mut d = Vec::with_capacity(56);
-    d.extend(word_attribute(TYPE, end as u32));
+    let destination = matches!(end, End::Destination);
+    d.extend(word_attribute(TYPE, u32::from(destination)));
     d.extend(word_attribute(FAMILY, IPV4));
     d.extend(word_attribute(ADDRESS_MIN, address.wire()));
     d.extend(word_attribute(ADDRESS_MAX, address.wire()));
@@ -385,6 +390,9 @@ fn translate(end: End, address: Register, port: Option<Register>) -> Expr {
         d.extend(word_attribute(PORT_MIN, p.wire()));
         d.extend(word_attribute(PORT_MAX, p.wire()));
         flags |= PORT_SPECIFIED;
+    }
+    if let End::SourceChecked = end {
+        flags |= PORT_RANDOM;
     }
     d.extend(word_attribute(FLAGS, flags));
     RawExpr::new("nat", d).into()

@@ -70,6 +70,11 @@ impl Page {
         self.beside(indent, label, begin, tone, |columns| wrap(&plain(text), columns));
     }
 
+    /// The same with a text that begins `begin` columns after the label does.
+    pub fn labelled_from(&mut self, indent: usize, label: &str, begin: usize, tone: Tone, text: &str) {
+        self.beside(indent, label, begin, tone, |columns| wrap(&plain(text), columns));
+    }
+
     /// The same with parts, which begin `begin` columns after the label does.
     pub fn labelled_parts(&mut self, indent: usize, label: &str, begin: usize, tone: Tone, parts: &[String]) {
         let parts: Vec<String> = parts.iter().map(|part| plain(part)).filter(|part| !part.is_empty()).collect();

@@ -13,6 +13,9 @@ use super::message::{Change, Malformed, Request, Response};
 use super::{Endpoints, Place};
 use crate::net::Transport;
 
+/// Bytes before the value of an attribute (RFC 8489 §14).
+const ATTRIBUTE_HEADER: usize = 4;
+
 /// PASSWORD (RFC 3489 §11.2.7).
 const ATTR_PASSWORD: AttrType = AttrType(0x0007);
 
@@ -129,9 +132,15 @@ fn unknown(request: &Request, over: Transport, endpoints: &Endpoints) -> Vec<Att
     request.unknown_attributes(&known)
 }
 
-/// SOFTWARE and, where the request has one, FINGERPRINT; nothing may follow that.
+/// SOFTWARE and, where the request has one, FINGERPRINT; nothing may follow that. SOFTWARE is nobody's need: it stays away
+/// where it would make the answer longer than the request, whose source nobody has verified.
 fn finish(mut response: Response, request: &Request, options: &Options) -> Option<Vec<u8>> {
-    if let Some(software) = &options.software {
+    let fingerprint = if request.has_fingerprint() { ATTRIBUTE_HEADER + 4 } else { 0 };
+    let fits = |software: &&String| {
+        let length = ATTRIBUTE_HEADER + software.len().next_multiple_of(4);
+        response.length() + length + fingerprint <= request.length()
+    };
+    if let Some(software) = options.software.as_ref().filter(fits) {
         response = response.with(&Software::new(ATTR_SOFTWARE, software.clone()));
     }
     if request.has_fingerprint() {

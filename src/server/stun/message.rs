@@ -73,6 +73,11 @@ impl Request {
         (binding_request && intact).then_some(Request { message, classic })
     }
 
+    /// Bytes of it.
+    pub fn length(&self) -> usize {
+        self.message.raw.len()
+    }
+
     /// Whether it comes without the magic cookie: from a client of RFC 3489.
     pub fn is_classic(&self) -> bool {
         self.classic.is_some()
@@ -146,6 +151,11 @@ impl Response {
         message.transaction_id = TransactionId(request.message.transaction_id.0);
         message.write_header();
         Response { message, classic: request.classic, failed: false }
+    }
+
+    /// Bytes of it so far.
+    pub fn length(&self) -> usize {
+        self.message.raw.len()
     }
 
     /// Adds an attribute of the crate.

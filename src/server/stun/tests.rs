@@ -198,10 +198,14 @@ fn a_fingerprint_is_checked_and_answered_with_one() {
 }
 
 #[test]
-fn software_is_named_when_there_is_a_name() {
+fn software_is_named_where_the_answer_does_not_grow_longer_than_the_request_by_it() {
     let options = Options { software: Some("natlab 0".to_owned()) };
-    let answer = answer(&request(&[]), client(), Place::PRIMARY, Transport::Udp, &two_addresses(), &options).unwrap();
-    assert_eq!(decode(&answer.bytes).get(ATTR_SOFTWARE).unwrap(), b"natlab 0");
+    let ask = |bytes: &[u8]| {
+        let answer = answer(bytes, client(), Place::PRIMARY, Transport::Udp, &two_addresses(), &options).unwrap();
+        decode(&answer.bytes).get(ATTR_SOFTWARE).ok()
+    };
+    assert_eq!(ask(&request(&[])), None);
+    assert_eq!(ask(&request(&[(ATTR_SOFTWARE, &[b'c'; 80])])).unwrap(), b"natlab 0");
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct Frame {
     pub on_wire: usize,
     /// Bytes of the message: without the padding that ChannelData has on a stream only.
     pub message: usize,
+    /// Whether it is a STUN message; otherwise it is ChannelData.
+    pub is_stun: bool,
 }
 
 /// The frame that begins with these bytes; none when neither a STUN message nor ChannelData begins so, after which
@@ -20,8 +22,8 @@ pub struct Frame {
 pub fn begins(head: [u8; HEAD]) -> Option<Frame> {
     let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
     match head[0] >> 6 {
-        0b00 if length.is_multiple_of(4) => Some(Frame { on_wire: 20 + length, message: 20 + length }),
-        0b01 => Some(Frame { on_wire: HEAD + length.next_multiple_of(4), message: HEAD + length }),
+        0b00 if length.is_multiple_of(4) => Some(Frame { on_wire: 20 + length, message: 20 + length, is_stun: true }),
+        0b01 => Some(Frame { on_wire: HEAD + length.next_multiple_of(4), message: HEAD + length, is_stun: false }),
         _ => None,
     }
 }
@@ -41,8 +43,8 @@ mod tests {
 
     #[test]
     fn channel_data_is_padded_on_a_stream_and_stun_is_not() {
-        assert_eq!(begins([0x40, 0x00, 0, 5]), Some(Frame { on_wire: 12, message: 9 }));
-        assert_eq!(begins([0x00, 0x01, 0, 8]), Some(Frame { on_wire: 28, message: 28 }));
+        assert_eq!(begins([0x40, 0x00, 0, 5]), Some(Frame { on_wire: 12, message: 9, is_stun: false }));
+        assert_eq!(begins([0x00, 0x01, 0, 8]), Some(Frame { on_wire: 28, message: 28, is_stun: true }));
         assert_eq!(encode(&[0x40, 0, 0, 5, 1, 2, 3, 4, 5]).len(), 12);
     }
 

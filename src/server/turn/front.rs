@@ -5,6 +5,8 @@
 //!   answer was lost with 437, and clients then give the relay up.
 //! - Wrong credentials get 401 with REALM and NONCE (RFC 8489 §9.2.4); the crate says 400 without either.
 //! - Requests of a client without an allocation get 437 (RFC 8656 §5); the crate says nothing.
+//! - A challenge (401) is the crate's own once in a while only: it remembers every nonce that it ever gave, so that a flood
+//!   of requests without credentials would fill the memory. In between everybody is challenged with the same one.
 //! - Binding requests are answered as [`crate::server::stun`] does: the crate overlooks attributes it does not know.
 //!
 //! Known to remain: of several XOR-PEER-ADDRESS in one CreatePermission the crate installs the first only, and of a
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use ::stun::agent::TransactionId;
 use ::stun::attributes::{ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_USERNAME};
-use ::stun::error_code::{CODE_ALLOC_MISMATCH, CODE_UNAUTHORIZED, ErrorCode, ErrorCodeAttribute};
+use ::stun::error_code::{CODE_ALLOC_MISMATCH, CODE_BAD_REQUEST, CODE_UNAUTHORIZED, ErrorCode, ErrorCodeAttribute};
 use ::stun::integrity::MessageIntegrity;
 use ::stun::message::*;
 use ::stun::textattrs::{Nonce, Realm, TextAttribute, Username};
@@ -31,6 +33,9 @@ const KEEP_AT_MOST: usize = 4096;
 
 /// How many requests the server may have got and not answered.
 const PENDING_AT_MOST: usize = 1024;
+
+/// How long a nonce of the crate is given to clients; it accepts one for an hour.
+const NONCE_FRESH: Duration = Duration::from_secs(1800);
 
 /// A user of a server (RFC 8489 §9.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct Front {
     allocations: HashMap<SocketAddr, Allocation>,
     /// Requests that the server has got and not answered, with their NONCE.
     pending: VecDeque<(Transaction, String)>,
+    /// A nonce that the crate accepts, and until when it is given to clients.
+    nonce: Option<(Instant, String)>,
 }
 
 /// A client's allocation, as its answers tell.
@@ -91,6 +98,7 @@ impl Front {
             ages: VecDeque::new(),
             allocations: HashMap::new(),
             pending: VecDeque::new(),
+            nonce: None,
         }
     }
 
@@ -144,6 +152,11 @@ impl Front {
         }
         let transaction = (destination, message.transaction_id.0);
         self.remember(transaction, bytes, now);
+        if message.typ.class == CLASS_ERROR_RESPONSE
+            && let Ok(nonce) = TextAttribute::get_from_as(&message, ATTR_NONCE)
+        {
+            self.nonce = Some((now + NONCE_FRESH, nonce.text));
+        }
         let position = self.pending.iter().position(|(of, _)| *of == transaction);
         let Some((_, nonce)) = position.and_then(|i| self.pending.remove(i)) else { return };
         if message.typ.class != CLASS_SUCCESS_RESPONSE
@@ -182,6 +195,9 @@ impl Front {
         let allocated = self.allocations.get(&source).is_some_and(|a| a.until > now);
         let method = message.typ.method;
         if !message.contains(ATTR_MESSAGE_INTEGRITY) {
+            if let Some((_, nonce)) = self.nonce.as_ref().filter(|(until, _)| *until > now) {
+                return Examined::Refuse(self.unauthorized(message, nonce.clone()));
+            }
             let challenged = method == METHOD_ALLOCATE || method == METHOD_REFRESH || allocated;
             // The crate looks for an allocation before it asks for credentials, and is silent without one. The nonce
             // need not be one of the crate's, since the next answer will be 437 anyway.
@@ -194,8 +210,9 @@ impl Front {
         }
         let text = |typ| TextAttribute::get_from_as(message, typ).ok().map(|t| t.text);
         let (Some(user), Some(realm), Some(nonce)) = (text(ATTR_USERNAME), text(ATTR_REALM), text(ATTR_NONCE)) else {
-            // RFC 8489 §9.2.4: 400, which the crate answers.
-            return Examined::Pass { nonce: String::new() };
+            // RFC 8489 §9.2.4. The crate would remember one more nonce for some of them.
+            let attributes: [Box<dyn Setter>; 1] = [Box::new(error(CODE_BAD_REQUEST, "Bad Request"))];
+            return Examined::Refuse(error_response(message, attributes));
         };
         let known = user == self.credentials.user && realm == self.credentials.realm;
         let integrity = MessageIntegrity(self.key.clone());

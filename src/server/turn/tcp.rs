@@ -1,4 +1,4 @@
-//! TURN over TCP (RFC 8656 §3.1): all connections of one listener, as the `turn` crate wants its connections.
+//! TURN over TCP and TLS (RFC 8656 §3.1): all connections of one listener, as the `turn` crate wants its connections.
 //!
 //! Each connection has a reading and a writing task. A client that does not read loses messages, as it would over
 //! UDP, and holds up nobody else.
@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use ::stun::agent::TransactionId;
 use async_trait::async_trait;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::time::timeout;
 use webrtc_util::Conn;
 
 use super::frame::{self, HEAD, LONGEST_READ};
 use super::front::{Credentials, Front, Inbound};
+use super::tls::Identity;
 use super::udp::unconnected;
 use crate::net::Transport;
 
@@ -28,6 +29,12 @@ type Result<T> = std::result::Result<T, webrtc_util::Error>;
 const INBOUND: usize = 1024;
 /// Messages that one client has not read yet.
 const OUTBOUND: usize = 256;
+
+/// How long the first message may take, and the rest of one that has begun.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The magic cookie, the second four bytes of every STUN message (RFC 8489 §5).
+const COOKIE: [u8; 4] = ::stun::message::MAGIC_COOKIE.to_be_bytes();
 
 /// All TCP clients of one listener.
 pub(super) struct TcpConn {
@@ -63,6 +70,7 @@ impl Shared {
 impl TcpConn {
     pub(super) fn listen(
         listener: std::net::TcpListener,
+        identity: Option<Identity>,
         credentials: Credentials,
     ) -> io::Result<(Self, tokio::task::AbortHandle)> {
         listener.set_nonblocking(true)?;
@@ -73,16 +81,21 @@ impl TcpConn {
             front: Mutex::new(Front::new(credentials, Transport::Tcp, local)),
             clients: Mutex::default(),
         });
-        let accepting = tokio::spawn(accept(listener, sender, Arc::clone(&shared)));
+        let accepting = tokio::spawn(accept(listener, identity, sender, Arc::clone(&shared)));
         Ok((TcpConn { local, inbound: AsyncMutex::new(receiver), shared }, accepting.abort_handle()))
     }
 }
 
-async fn accept(listener: TcpListener, inbound: mpsc::Sender<(Vec<u8>, SocketAddr)>, shared: Arc<Shared>) {
+async fn accept(
+    listener: TcpListener,
+    identity: Option<Identity>,
+    inbound: mpsc::Sender<(Vec<u8>, SocketAddr)>,
+    shared: Arc<Shared>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, source)) => {
-                tokio::spawn(serve(stream, source, inbound.clone(), Arc::clone(&shared)));
+                tokio::spawn(serve(stream, source, identity.clone(), inbound.clone(), Arc::clone(&shared)));
             }
             // The client gave up before it was accepted, or descriptors ran out for a moment.
             Err(e) => {
@@ -97,13 +110,35 @@ async fn accept(listener: TcpListener, inbound: mpsc::Sender<(Vec<u8>, SocketAdd
 async fn serve(
     stream: TcpStream,
     source: SocketAddr,
+    identity: Option<Identity>,
     inbound: mpsc::Sender<(Vec<u8>, SocketAddr)>,
     shared: Arc<Shared>,
 ) {
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!("failed to set TCP_NODELAY for {source}: {e}");
     }
-    let (reader, writer) = stream.into_split();
+    match identity {
+        None => {
+            let (reader, writer) = stream.into_split();
+            converse(reader, writer, source, inbound, shared).await;
+        }
+        Some(identity) => match identity.accept(stream).await {
+            Ok(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                converse(reader, writer, source, inbound, shared).await;
+            }
+            Err(e) => tracing::debug!("failed to shake hands with {source}: {e}"),
+        },
+    }
+}
+
+async fn converse(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin + Send + 'static,
+    source: SocketAddr,
+    inbound: mpsc::Sender<(Vec<u8>, SocketAddr)>,
+    shared: Arc<Shared>,
+) {
     let (outbound, queue) = mpsc::channel(OUTBOUND);
     shared.clients().insert(source, outbound);
     let writing = tokio::spawn(write(writer, queue));
@@ -121,21 +156,28 @@ async fn serve(
     drop(writing);
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = queue.recv().await {
-        if writer.write_all(&bytes).await.is_err() {
+        // TLS keeps back what is not flushed.
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }
+    // The client is gone already, or learns so.
+    let _ = writer.shutdown().await;
 }
 
 async fn read(
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     source: SocketAddr,
     inbound: &mpsc::Sender<(Vec<u8>, SocketAddr)>,
     shared: &Shared,
 ) -> io::Result<()> {
-    while let Some(message) = read_message(&mut reader).await? {
+    // Who connects and says nothing is not waited for; between two messages there may be hours, as between two Refreshes.
+    let first =
+        timeout(PATIENCE, read_message(&mut reader)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+    let mut next = first?;
+    while let Some(message) = next {
         let verdict = shared.front().inbound(&message, source, Instant::now());
         match verdict {
             Inbound::Pass if message.len() > LONGEST_READ => {
@@ -149,23 +191,36 @@ async fn read(
             Inbound::Ignore => {}
             Inbound::Reply(reply) => shared.send(&reply, source),
         }
+        next = read_message(&mut reader).await?;
     }
     Ok(())
 }
 
 /// The next message; none at the end of the connection.
-async fn read_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
+async fn read_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut head = [0u8; HEAD];
     match reader.read_exact(&mut head).await {
         Ok(_) => {}
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(e) => return Err(e),
     }
-    let frame = frame::begins(head)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "neither STUN nor ChannelData"))?;
-    let mut bytes = vec![0u8; frame.on_wire];
-    bytes[..HEAD].copy_from_slice(&head);
-    reader.read_exact(&mut bytes[HEAD..]).await?;
+    let stranger = || io::Error::new(io::ErrorKind::InvalidData, "neither STUN nor ChannelData");
+    let frame = frame::begins(head).ok_or_else(stranger)?;
+    let mut bytes = head.to_vec();
+    let rest = async {
+        // A ClientHello of TLS begins like STUN; without the cookie nothing more is waited for.
+        if frame.is_stun {
+            bytes.resize(HEAD + COOKIE.len(), 0);
+            reader.read_exact(&mut bytes[HEAD..]).await?;
+            if bytes[HEAD..] != COOKIE {
+                return Err(stranger());
+            }
+        }
+        let read = bytes.len();
+        bytes.resize(frame.on_wire, 0);
+        reader.read_exact(&mut bytes[read..]).await.map(drop)
+    };
+    timeout(PATIENCE, rest).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     bytes.truncate(frame.message);
     Ok(Some(bytes))
 }

@@ -211,3 +211,38 @@ proptest! {
         prop_assert!(!(damaged && passed && authentic && MessageIntegrity(front.key.clone()).check(&mut m2).is_err()));
     }
 }
+
+/// The crate remembers each of its nonces, so it is asked for one in half an hour.
+#[test]
+fn everybody_is_challenged_with_one_nonce_while_it_is_fresh() {
+    let (mut front, now) = (front(), Instant::now());
+    assert_eq!(front.inbound(&bare(1, METHOD_ALLOCATE), client(), now), Inbound::Pass, "the crate gives the first one");
+    let mut challenge = Message::new();
+    challenge
+        .build(&[
+            Box::new(TransactionId([1; 12])),
+            Box::new(MessageType::new(METHOD_ALLOCATE, CLASS_ERROR_RESPONSE)),
+            Box::new(error(CODE_UNAUTHORIZED, "Unauthorized")),
+            Box::new(Nonce::new(ATTR_NONCE, "of the crate".to_owned())),
+        ])
+        .unwrap();
+    front.outbound(&challenge.raw, client(), now);
+    for id in 2..9 {
+        let (code, answer) = replied(front.inbound(&bare(id, METHOD_ALLOCATE), client(), now));
+        assert_eq!((code, answer.get(ATTR_NONCE).unwrap().as_slice()), (401, &b"of the crate"[..]));
+    }
+    assert_eq!(front.inbound(&bare(9, METHOD_ALLOCATE), client(), now + NONCE_FRESH), Inbound::Pass, "it grew old");
+}
+
+#[test]
+fn credentials_that_are_not_whole_are_a_bad_request() {
+    let mut m = Message::new();
+    m.build(&[
+        Box::new(TransactionId([1; 12])),
+        Box::new(MessageType::new(METHOD_ALLOCATE, CLASS_REQUEST)),
+        Box::new(Nonce::new(ATTR_NONCE, "n".to_owned())),
+        Box::new(MessageIntegrity::new_long_term_integrity("u".to_owned(), "natlab".to_owned(), "p".to_owned())),
+    ])
+    .unwrap();
+    assert_eq!(replied(front().inbound(&m.raw, client(), Instant::now())).0, 400);
+}

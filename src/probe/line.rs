@@ -1,0 +1,352 @@
+//! A socket of the engine: its transactions, and a reader that gives each answer to the one who waits for it.
+//!
+//! A transaction is one id, sent up to five times (RFC 8489 §6.2.1 with a shorter schedule), and the answers to it. An answer
+//! counts when its id *and* its source are the expected ones.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use ::stun::agent::TransactionId;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::limiter::Limiter;
+use super::socket::{Datagrams, Opener};
+use super::wire::{self, Ask, Content, Id, Success};
+use crate::classification::Loss;
+
+/// When a request leaves while nothing comes back, and how long its answer may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// From the beginning of the transaction; the first is zero.
+    pub sends: Vec<Duration>,
+    /// After the last of them.
+    pub patience: Duration,
+}
+
+impl Default for Schedule {
+    /// 0, 200, 400, 800 and 1600 ms, and 1.5 s more.
+    fn default() -> Self {
+        Schedule {
+            sends: [0, 200, 400, 800, 1600].map(Duration::from_millis).to_vec(),
+            patience: Duration::from_millis(1500),
+        }
+    }
+}
+
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// With a success response from where it should come.
+    Answered(Success),
+    /// With an error response.
+    Refused {
+        /// ERROR-CODE.
+        code: u16,
+        /// ALTERNATE-SERVER.
+        alternate: Option<SocketAddr>,
+    },
+    /// With an answer from elsewhere alone.
+    WrongSource(SocketAddr),
+    /// Without an answer.
+    Silent,
+    /// No request could be sent.
+    NotSent(String),
+}
+
+/// A transaction, or several of the same kind that were made because earlier ones proved nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// Requests that left.
+    pub sends: u32,
+    /// How the last one ended.
+    pub outcome: Outcome,
+    /// Round trip, where the first request was answered before the second left.
+    pub round_trip: Option<Duration>,
+}
+
+impl Transaction {
+    /// The reflexive endpoint in its answer.
+    pub fn mapped(&self) -> Option<SocketAddr> {
+        if let Outcome::Answered(success) = &self.outcome { success.mapped() } else { None }
+    }
+}
+
+/// Something that no transaction waited for: a hairpinned request, an answer that was sent to another port.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stray {
+    /// Its transaction id.
+    pub id: Id,
+    /// Its source.
+    pub from: SocketAddr,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What all sockets of a classification share.
+pub struct Shared {
+    /// Where sockets come from.
+    pub opener: Arc<dyn Opener>,
+    /// One for all transactions.
+    pub limiter: Arc<Limiter>,
+    /// Of every transaction.
+    pub schedule: Schedule,
+    ledger: Mutex<Ledger>,
+}
+
+/// Sends and answers of all transactions.
+#[derive(Default)]
+struct Ledger {
+    transactions: BTreeMap<Id, Entry>,
+    heard: u32,
+    garbage: BTreeMap<SocketAddr, u32>,
+}
+
+struct Entry {
+    to: SocketAddr,
+    from: SocketAddr,
+    plain: bool,
+    done: bool,
+    sends: u32,
+    answers: u32,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        // What is behind it stays right: nobody panics in the middle of a change.
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+impl Shared {
+    /// Sockets from `opener`, transactions at the pace of `limiter` and `schedule`.
+    pub fn new(opener: Arc<dyn Opener>, limiter: Arc<Limiter>, schedule: Schedule) -> Arc<Shared> {
+        Arc::new(Shared { opener, limiter, schedule, ledger: Mutex::default() })
+    }
+
+    /// Plain requests to endpoints that answered at least one, and their answers: elsewhere silence may have another
+    /// reason. Transmissions of one transaction that all arrive are answered each, so a late answer is no lost one.
+    pub fn loss(&self) -> Loss {
+        let ledger = locked(&self.ledger);
+        let plain = || ledger.transactions.values().filter(|e| e.plain && e.done);
+        let alive = |to: SocketAddr| plain().any(|e| e.to == to && e.answers > 0);
+        plain()
+            .filter(|e| alive(e.to))
+            .fold(Loss::default(), |loss, e| loss.plus(Loss { sent: e.sends, answered: e.answers.min(e.sends) }))
+    }
+
+    /// Datagrams that came in at any socket.
+    pub fn heard(&self) -> u32 {
+        locked(&self.ledger).heard
+    }
+
+    /// Datagrams from there that were no Binding messages.
+    pub fn garbage(&self, from: SocketAddr) -> u32 {
+        locked(&self.ledger).garbage.get(&from).copied().unwrap_or(0)
+    }
+}
+
+type Waiting = Arc<Mutex<BTreeMap<Id, UnboundedSender<(Content, SocketAddr)>>>>;
+
+/// A socket; it is closed when this is dropped.
+pub struct Line {
+    socket: Arc<dyn Datagrams>,
+    shared: Arc<Shared>,
+    waiting: Waiting,
+    strays: tokio::sync::Mutex<UnboundedReceiver<Stray>>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Line {
+    /// A fresh socket.
+    ///
+    /// # Errors
+    /// When the host gives none.
+    pub fn open(shared: &Arc<Shared>) -> std::io::Result<Line> {
+        let socket: Arc<dyn Datagrams> = Arc::from(shared.opener.udp()?);
+        let waiting = Waiting::default();
+        let (strays_in, strays) = unbounded_channel();
+        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(shared), Arc::clone(&waiting), strays_in));
+        Ok(Line { socket, shared: Arc::clone(shared), waiting, strays: tokio::sync::Mutex::new(strays), reader })
+    }
+
+    /// Own endpoint.
+    pub fn local(&self) -> SocketAddr {
+        self.socket.local()
+    }
+
+    /// Datagrams from there, to any socket, that were no Binding messages.
+    pub fn garbage(&self, from: SocketAddr) -> u32 {
+        self.shared.garbage(from)
+    }
+
+    /// One plain transaction with `to`.
+    pub async fn ask(&self, to: SocketAddr) -> Transaction {
+        self.transact(to, &Ask::PLAIN, to).await
+    }
+
+    /// Plain transactions with `to` until one is answered, or it is proven that none will be: up to four.
+    pub async fn ask_patiently(&self, to: SocketAddr) -> Transaction {
+        let mut sends = 0;
+        for attempt in 0.. {
+            let done = self.ask(to).await;
+            sends += done.sends;
+            let proven = matches!(done.outcome, Outcome::Silent) && self.shared.loss().proves_silence(sends);
+            let over = matches!(done.outcome, Outcome::Answered(_) | Outcome::Refused { .. } | Outcome::WrongSource(_));
+            if over || proven || attempt + 1 >= ATTEMPTS {
+                return Transaction { sends, ..done };
+            }
+        }
+        Transaction { sends, outcome: Outcome::Silent, round_trip: None }
+    }
+
+    /// One transaction: `ask` goes to `to`, the answer is expected from `from`.
+    pub async fn transact(&self, to: SocketAddr, ask: &Ask, from: SocketAddr) -> Transaction {
+        self.transact_as(TransactionId::new().0, to, ask, from).await
+    }
+
+    /// The same with an id that the caller knows, since the answer may come in at another socket.
+    pub async fn transact_as(&self, id: Id, to: SocketAddr, ask: &Ask, from: SocketAddr) -> Transaction {
+        self.shared.limiter.turn().await;
+        let (answers_in, mut answers) = unbounded_channel();
+        locked(&self.waiting).insert(id, answers_in);
+        let entry = Entry { to, from, plain: ask.is_plain(), done: false, sends: 0, answers: 0 };
+        locked(&self.shared.ledger).transactions.insert(id, entry);
+        let done = self.exchange(id, to, ask, from, &mut answers).await;
+        locked(&self.waiting).remove(&id);
+        if let Some(entry) = locked(&self.shared.ledger).transactions.get_mut(&id) {
+            entry.done = true;
+        }
+        done
+    }
+
+    async fn exchange(
+        &self,
+        id: Id,
+        to: SocketAddr,
+        ask: &Ask,
+        from: SocketAddr,
+        answers: &mut UnboundedReceiver<(Content, SocketAddr)>,
+    ) -> Transaction {
+        let bytes = wire::request(id, ask);
+        let schedule = &self.shared.schedule;
+        let begin = Instant::now();
+        let mut done = Transaction { sends: 0, outcome: Outcome::Silent, round_trip: None };
+        let mut failure = None;
+        for (i, send) in schedule.sends.iter().enumerate() {
+            sleep_until(begin + *send).await;
+            match self.send(id, &bytes, to).await {
+                Ok(()) => done.sends += 1,
+                // A route may come back: the schedule goes on.
+                Err(e) => failure = Some(e.to_string()),
+            }
+            let until = begin + schedule.sends.get(i + 1).copied().unwrap_or(*send + schedule.patience);
+            while let Ok(Some((content, source))) = timeout_at(until, answers.recv()).await {
+                match content {
+                    Content::Request => {}
+                    // A refusal comes from whoever was asked.
+                    Content::Refused { code, alternate } if source == to || source == from => {
+                        return Transaction { outcome: Outcome::Refused { code, alternate }, ..done };
+                    }
+                    Content::Success(success) if source == from => {
+                        done.round_trip = (done.sends == 1).then(|| begin.elapsed());
+                        return Transaction { outcome: Outcome::Answered(success), ..done };
+                    }
+                    // It was asked to answer from elsewhere and did not: no later answer mends that.
+                    Content::Success(_) if source == to => {
+                        return Transaction { outcome: Outcome::WrongSource(source), ..done };
+                    }
+                    Content::Success(_) | Content::Refused { .. } => done.outcome = Outcome::WrongSource(source),
+                }
+            }
+        }
+        if let (0, Some(e)) = (done.sends, failure) {
+            done.outcome = Outcome::NotSent(e);
+        }
+        done
+    }
+
+    async fn send(&self, id: Id, bytes: &[u8], to: SocketAddr) -> std::io::Result<()> {
+        // Counted before it leaves: its answer may be there before this task goes on.
+        let count = |n: i32| {
+            if let Some(entry) = locked(&self.shared.ledger).transactions.get_mut(&id) {
+                entry.sends = entry.sends.saturating_add_signed(n);
+            }
+        };
+        count(1);
+        let sent = self.socket.send_to(bytes, to).await;
+        if sent.is_err() {
+            count(-1);
+        }
+        sent
+    }
+
+    /// Sends bytes that no answer is awaited for here.
+    ///
+    /// # Errors
+    /// When the host refuses.
+    pub async fn send_raw(&self, bytes: &[u8], to: SocketAddr) -> std::io::Result<()> {
+        self.socket.send_to(bytes, to).await
+    }
+
+    /// The next message that no transaction of this socket waited for, before `until`.
+    pub async fn stray(&self, until: Instant) -> Option<Stray> {
+        timeout_at(until, async { self.strays.lock().await.recv().await }).await.ok().flatten()
+    }
+}
+
+/// Everything fits: where a datagram does not, some systems cut it off and others report an error.
+const LONGEST_DATAGRAM: usize = 65_535;
+
+/// How many transactions make one test at most: the first and three repeats.
+pub const ATTEMPTS: u32 = 4;
+
+/// Gives every datagram to whom it belongs.
+async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting, strays: UnboundedSender<Stray>) {
+    let mut buffer = vec![0u8; LONGEST_DATAGRAM];
+    loop {
+        let (length, from) = match socket.receive_from(&mut buffer).await {
+            Ok(received) => received,
+            // An ICMP error for something that was sent; it is no answer, and the socket is well.
+            Err(e) if is_icmp(&e) => continue,
+            Err(e) => {
+                tracing::warn!("failed to receive on {}: {e}", socket.local());
+                return;
+            }
+        };
+        let message = wire::read(buffer.get(..length).unwrap_or_default());
+        let mut ledger = locked(&shared.ledger);
+        ledger.heard += 1;
+        let Some((id, content)) = message else {
+            *ledger.garbage.entry(from).or_default() += 1;
+            continue;
+        };
+        if let Some(entry) = ledger.transactions.get_mut(&id).filter(|e| e.from == from) {
+            entry.answers += 1;
+        }
+        drop(ledger);
+        match locked(&waiting).get(&id) {
+            // Nobody hears it when the transaction has just ended.
+            Some(answers) => drop(answers.send((content, from))),
+            None => drop(strays.send(Stray { id, from, content })),
+        }
+    }
+}
+
+fn is_icmp(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        e.kind(),
+        K::ConnectionRefused | K::ConnectionReset | K::HostUnreachable | K::NetworkUnreachable | K::PermissionDenied
+    )
+}
