@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use natlab::nat::rules::{self, Lists, PORT_RANGE};
-use natlab::nat::{Behavior, Filtering, Mapping, Pooling, PortAssignment, PortRange};
+use natlab::nat::{
+    Behavior, Filtering, Forward, Hairpinning, Mapping, Pooling, PortAssignment, PortRange, Unsolicited,
+};
+use natlab::plan::Gateway;
 
 use crate::behaviors::{filtering_seen, mapping_seen, remotes};
 use crate::endpoints::{Endpoints, Id};
+use crate::fixed::forwards;
 use crate::lab::{EXTERNAL, HOSTS, Home, gateway};
 use crate::tcp::Connections;
 
@@ -192,13 +196,13 @@ pub fn overloading_shares_ports(home: &mut Home) {
     assert_eq!(filtering_seen(&all, alone[1], remotes).0, APDF);
     let [a1, _, b1, _] = remotes;
     let same = [0, 1].map(|h| all.bind(&home.hosts[h], HOSTS[h], 6602));
-    let shared = Some(SocketAddrV4::new(EXTERNAL, 6602));
-    assert_eq!(all.deliver(same[0], all.local(a1), a1), shared);
-    assert_eq!(all.deliver(same[1], all.local(b1), b1), shared, "shared towards another remote");
-    assert_eq!(all.deliver(a1, shared.expect("seen"), same[0]), Some(all.local(a1)), "answers find their way");
-    assert_eq!(all.deliver(b1, shared.expect("seen"), same[1]), Some(all.local(b1)));
+    let shared = SocketAddrV4::new(EXTERNAL, 6602);
+    assert_eq!(all.deliver(same[0], all.local(a1), a1), Some(shared));
+    assert_eq!(all.deliver(same[1], all.local(b1), b1), Some(shared), "shared towards another remote");
+    assert_eq!(all.deliver(a1, shared, same[0]), Some(all.local(a1)), "answers find their way");
+    assert_eq!(all.deliver(b1, shared, same[1]), Some(all.local(b1)));
     let other = all.deliver(same[1], all.local(a1), a1).expect("it passes");
-    assert_ne!(Some(other), shared, "towards the same remote another one: the mapping depends on what others do");
+    assert_ne!(other, shared, "towards the same remote another one: the mapping depends on what others do");
     // An unsolicited packet leaves no trace all the same.
     let late = all.bind(&home.hosts[0], HOSTS[0], 6603);
     let early = SocketAddrV4::new(EXTERNAL, 6603);
@@ -233,5 +237,29 @@ pub fn an_address_pool_is_arbitrary(home: &mut Home) {
             let seen: BTreeSet<Ipv4Addr> = (0..6).map(|_| *tcp.connect_next(home).ip()).collect();
             assert_eq!(seen, pool.into(), "{b}, tcp");
         }
+    }
+}
+
+/// A table is one netlink message, and that has an end.
+pub fn the_largest_tables_load(home: &mut Home) {
+    let pool = [2, 3, 4].map(|d| Ipv4Addr::new(203, 0, 113, d));
+    for (ports, port_block) in
+        [(PortAssignment::Parity, None), (PortAssignment::Random, Some(64)), (PortAssignment::Random, Some(512))]
+    {
+        let b = Behavior {
+            ports,
+            port_block,
+            lifetime_ms: 400,
+            port_range: range(1, 65_535),
+            hairpinning: Hairpinning::InternalSource,
+            unsolicited: Unsolicited::Icmp,
+            ..Behavior::napt(APDM, Filtering::AddressDependent)
+        };
+        let many = (0..200).map(|i| Forward { port: 10_000 + i, ..forwards()[0] }).collect();
+        home.load(&Gateway { forwards: many, ..gateway(b, &pool) });
+        let mut all = Endpoints::new(&home.hosts[0], HOSTS[0], &home.internet);
+        let remotes = remotes(&mut all, &home.internet);
+        let inside = all.bind(&home.hosts[1], HOSTS[1], 6700);
+        assert_eq!(mapping_seen(&all, inside, remotes), APDM, "{ports:?} {port_block:?}");
     }
 }

@@ -66,12 +66,16 @@ fn script(random: &mut Random, contents: &[&str]) -> String {
     lines.join("\n")
 }
 
+/// All that share no port.
+const PORTS: [PortAssignment; 4] =
+    [PortAssignment::Preserving, PortAssignment::Parity, PortAssignment::Sequential, PortAssignment::Random];
+
 /// Behaviours whose axes matter to who gets what from where.
 fn behaviors() -> Vec<Behavior> {
     let mut all = vec![];
     for mapping in Mapping::ALL {
         for filtering in Filtering::ALL {
-            for ports in [PortAssignment::Preserving, PortAssignment::Random] {
+            for ports in PORTS {
                 for hairpinning in [Hairpinning::None, Hairpinning::ExternalSource, Hairpinning::InternalSource] {
                     for semantics in [Semantics::Strict, Semantics::ReplyAffine] {
                         all.push(Behavior { ports, hairpinning, semantics, ..Behavior::napt(mapping, filtering) });
