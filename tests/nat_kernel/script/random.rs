@@ -145,10 +145,9 @@ fn any(r: &mut Random) -> Behavior {
         let b =
             if napt { b } else { Behavior { ports: base.ports, port_range: base.port_range, port_block: None, ..b } };
         let b = if b.translation == Translation::None { Behavior { hairpinning: Hairpinning::None, ..b } } else { b };
-        // An address is chosen first and a port then: whether the rules drop a packet when that address is full and another is
-        // not depends on an order that arbitrary pooling leaves open.
-        let arbitrary = b.addresses > 1 && b.pooling == Pooling::Arbitrary;
-        let full = arbitrary && (b.port_block.is_some() || b.port_range != PortRange::DEFAULT);
+        // Several addresses, one of them full: with arbitrary pooling chance decides whether that one is chosen, and in the
+        // kernel a packet that finds no port moves the list on, by the eight ports of the last round.
+        let full = b.addresses > 1 && (b.port_block.is_some() || b.port_range != PortRange::DEFAULT);
         if refused(&b).is_empty() && !full {
             return b;
         }
