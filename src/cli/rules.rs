@@ -11,13 +11,11 @@ use serde::de::value::{Error, StrDeserializer};
 
 use super::exit::Exit;
 use crate::nat::{
-    Behavior, Filtering, Hairpinning, Mapping, Pair, PortAssignment, Semantics, Translation, preset, rules,
+    Behavior, Filtering, Hairpinning, IcmpErrors, Mapping, Pair, Pooling, PortAssignment, PortRange, Refresh,
+    Semantics, SimultaneousOpen, Tcp, Translation, Unsolicited, UnsolicitedSyn, preset, rules,
 };
 use crate::net::Network;
 use crate::plan::Gateway;
-
-/// The host inside that a 1:1 NAT is for.
-const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 
 /// A behaviour and where it stands. Without options: the preset's own, with documentation addresses.
 #[derive(Debug, Args)]
@@ -31,8 +29,46 @@ pub struct Options {
     #[arg(long, value_parser = axis::<Filtering>(["eif", "adf", "apdf"]))]
     pub filtering: Option<Filtering>,
     /// Another port assignment (RFC 4787 §4.2).
-    #[arg(long, value_parser = axis::<PortAssignment>(["preserving", "random"]))]
+    #[arg(long, value_parser = axis::<PortAssignment>([
+        "preserving", "parity", "sequential", "random", "overloading",
+    ]))]
     pub ports: Option<PortAssignment>,
+    /// Distance of sequential ports: 1, 2, -1 or -2.
+    #[arg(long, allow_negative_numbers = true)]
+    pub port_step: Option<i8>,
+    /// Another range of ports, both ends included.
+    #[arg(long, value_name = "FIRST-LAST", value_parser = range)]
+    pub port_range: Option<PortRange>,
+    /// So many ports for each inside host alone.
+    #[arg(long, value_name = "PORTS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port_block: Option<u16>,
+    /// Which of several external addresses a mapping gets (RFC 4787 §4.1).
+    #[arg(long, value_parser = axis::<Pooling>(["paired", "arbitrary"]))]
+    pub pooling: Option<Pooling>,
+    /// What keeps a UDP mapping alive (RFC 4787 §4.3).
+    #[arg(long, value_parser = axis::<Refresh>(["outbound", "inbound", "both"]))]
+    pub refresh: Option<Refresh>,
+    /// What an unsolicited UDP packet gets.
+    #[arg(long, value_parser = axis::<Unsolicited>(["dropped", "icmp"]))]
+    pub unsolicited: Option<Unsolicited>,
+    /// ICMP errors about packets of live mappings (RFC 5508 §4).
+    #[arg(long, value_parser = axis::<IcmpErrors>(["translated", "dropped"]))]
+    pub icmp_errors: Option<IcmpErrors>,
+    /// Another mapping for TCP alone (RFC 5382 §4.1).
+    #[arg(long, value_parser = axis::<Mapping>(["eim", "adm", "apdm"]))]
+    pub tcp_mapping: Option<Mapping>,
+    /// Another filtering for TCP alone (RFC 5382 §4.3).
+    #[arg(long, value_parser = axis::<Filtering>(["eif", "adf", "apdf"]))]
+    pub tcp_filtering: Option<Filtering>,
+    /// What an unsolicited SYN gets (RFC 5382 §4.3).
+    #[arg(long, value_parser = axis::<UnsolicitedSyn>(["dropped", "reset", "icmp"]))]
+    pub tcp_unsolicited: Option<UnsolicitedSyn>,
+    /// Whether two SYNs that cross make a connection (RFC 5382 §4.2).
+    #[arg(long, value_parser = axis::<SimultaneousOpen>(["supported", "refused"]))]
+    pub simultaneous_open: Option<SimultaneousOpen>,
+    /// Another lifetime of idle connections.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub tcp_lifetime: Option<u64>,
     /// Another hairpinning (RFC 4787 §6).
     #[arg(long, value_parser = axis::<Hairpinning>(["none", "external-source", "internal-source"]))]
     pub hairpinning: Option<Hairpinning>,
@@ -62,6 +98,13 @@ where
         let word: StrDeserializer<'_, Error> = word.as_str().into_deserializer();
         T::deserialize(word)
     })
+}
+
+/// Two ports with a dash between them.
+fn range(text: &str) -> Result<PortRange, String> {
+    let port = |p: &str| p.parse().map_err(|_| format!("`{p}` is not a port"));
+    let (first, last) = text.split_once('-').ok_or("a range is two ports, such as 40000-40999")?;
+    Ok(PortRange { first: port(first)?, last: port(last)? })
 }
 
 /// A name that Linux accepts for an interface and nft for a string.
@@ -114,37 +157,75 @@ fn gateway(options: &Options) -> Result<Gateway, String> {
         };
         return Err(format!("there is no preset `{}`\nhint: {hint}", options.preset));
     };
-    let mut b: Behavior = p.behavior;
-    if b.translation == Translation::None {
-        let given = [
-            ("--mapping", options.mapping.is_some()),
-            ("--ports", options.ports.is_some()),
-            ("--hairpinning", options.hairpinning.is_some()),
-            ("--semantics", options.semantics.is_some()),
-        ];
-        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
-            return Err(format!("`{}` translates nothing, so {option} has no meaning for it", p.name));
-        }
+    let b = behavior(options, p.name, p.behavior)?;
+    if let Some(refusal) = rules::refused(&b).first() {
+        return Err(format!("{} cannot be had so: {}", refusal.axis, refusal.why));
     }
-    b.mapping = options.mapping.unwrap_or(b.mapping);
-    b.filtering = options.filtering.unwrap_or(b.filtering);
-    b.ports = options.ports.unwrap_or(b.ports);
-    b.hairpinning = options.hairpinning.unwrap_or(b.hairpinning);
-    b.semantics = options.semantics.unwrap_or(b.semantics);
-    b.lifetime_ms = options.lifetime_ms.unwrap_or(b.lifetime_ms);
+    let paired = b.translation == Translation::OneToOne;
+    // Documentation addresses inside, one for each outside.
+    let pair = |(&external, last)| Pair { external, inside: Ipv4Addr::new(192, 168, 1, last) };
+    let pairs = options.external.iter().zip(11..).map(pair).filter(|_| paired).collect();
     Ok(Gateway {
         behavior: b,
         wan: options.wan.clone(),
         external: if b.translation.translates() { options.external.clone() } else { vec![] },
         inside: vec![Network::new(Ipv4Addr::new(192, 168, 1, 0), 24)],
-        pairs: match (b.translation, options.external.first()) {
-            (Translation::OneToOne, Some(first)) => vec![Pair { external: *first, inside: HOST }],
-            _ => vec![],
-        },
+        pairs,
         forwards: vec![],
         seed: options.seed,
         preset: Some(p.name.to_owned()),
     })
+}
+
+/// A preset's behaviour with what the options change.
+fn behavior(options: &Options, name: &str, preset: Behavior) -> Result<Behavior, String> {
+    let o = options;
+    let ports = [
+        ("--ports", o.ports.is_some()),
+        ("--port-step", o.port_step.is_some()),
+        ("--port-range", o.port_range.is_some()),
+        ("--port-block", o.port_block.is_some()),
+        ("--pooling", o.pooling.is_some()),
+        ("--mapping", o.mapping.is_some()),
+        ("--tcp-mapping", o.tcp_mapping.is_some()),
+        ("--semantics", o.semantics.is_some()),
+    ];
+    let (fixed, why) = match preset.translation {
+        Translation::None => (true, "translates nothing"),
+        Translation::OneToOne => (true, "translates whole addresses"),
+        Translation::Napt => (false, ""),
+    };
+    let hairpinning = [("--hairpinning", o.hairpinning.is_some() && preset.translation == Translation::None)];
+    if let Some((option, _)) = ports.iter().filter(|_| fixed).chain(&hairpinning).find(|(_, given)| *given) {
+        return Err(format!("`{name}` {why}, so {option} has no meaning for it"));
+    }
+    let tcp = preset.tcp();
+    let of_tcp = Tcp {
+        mapping: o.tcp_mapping.or(o.mapping).unwrap_or(tcp.mapping),
+        filtering: o.tcp_filtering.or(o.filtering).unwrap_or(tcp.filtering),
+        unsolicited: o.tcp_unsolicited.unwrap_or(tcp.unsolicited),
+        simultaneous_open: o.simultaneous_open.unwrap_or(tcp.simultaneous_open),
+        lifetime_ms: o.tcp_lifetime.map_or(tcp.lifetime_ms, |seconds| seconds * 1000),
+    };
+    let b = Behavior {
+        mapping: o.mapping.unwrap_or(preset.mapping),
+        filtering: o.filtering.unwrap_or(preset.filtering),
+        ports: o.ports.unwrap_or(preset.ports),
+        port_step: o.port_step.unwrap_or(preset.port_step),
+        port_range: o.port_range.unwrap_or(preset.port_range),
+        port_block: o.port_block.or(preset.port_block),
+        pooling: o.pooling.unwrap_or(preset.pooling),
+        hairpinning: o.hairpinning.unwrap_or(preset.hairpinning),
+        semantics: o.semantics.unwrap_or(preset.semantics),
+        lifetime_ms: o.lifetime_ms.unwrap_or(preset.lifetime_ms),
+        refresh: o.refresh.unwrap_or(preset.refresh),
+        unsolicited: o.unsolicited.unwrap_or(preset.unsolicited),
+        icmp_errors: o.icmp_errors.unwrap_or(preset.icmp_errors),
+        ..preset
+    };
+    // TCP as UDP is needs no table of its own.
+    let usual = Behavior { tcp: None, ..b }.tcp() == of_tcp;
+    Ok(Behavior { tcp: if usual { preset.tcp.map(|_| of_tcp) } else { Some(of_tcp) }, ..b })
 }
 
 #[cfg(test)]
@@ -205,6 +286,50 @@ mod tests {
         for line in [["rules", "symmetric", "--wan=a\"b"], ["rules", "symmetric", "--lifetime-ms=0"]] {
             assert!(Line::try_parse_from(line).is_err());
         }
+    }
+
+    #[test]
+    fn every_axis_has_an_option() {
+        let line = [
+            "symmetric",
+            "--ports=sequential",
+            "--port-step=-2",
+            "--port-range=40000-40015",
+            "--external=203.0.113.2,203.0.113.3",
+            "--pooling=arbitrary",
+            "--refresh=outbound",
+            "--unsolicited=icmp",
+            "--icmp-errors=dropped",
+            "--tcp-mapping=adm",
+            "--tcp-filtering=adf",
+            "--tcp-unsolicited=reset",
+            "--simultaneous-open=refused",
+            "--tcp-lifetime=60",
+        ];
+        let (exit, out, err) = natlab_rules(&line);
+        assert_eq!((exit, err.as_str()), (Exit::Success, ""));
+        for part in [
+            "0 : 40015, 1 : 40013",
+            "arbitrary, each new mapping the next",
+            "counter reject with tcp reset",
+            "icmp type port-unreachable",
+            "icmp errors (RFC 5508 4): dropped",
+            "simultaneous open (RFC 5382 4.2), tcp: refused",
+            "nf_conntrack_tcp_timeout_established=60",
+            "nf_conntrack_udp_timeout=0",
+        ] {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+        let (_, out, _) = natlab_rules(&["full-cone", "--ports=random", "--port-block=64"]);
+        assert!(out.contains("no free block for another host"), "{out}");
+    }
+
+    #[test]
+    fn what_the_kernel_cannot_do_is_refused() {
+        let (exit, _, err) = natlab_rules(&["full-cone", "--ports=overloading"]);
+        assert_eq!(exit, Exit::Usage);
+        assert!(err.starts_with("error: filtering cannot be had so: an external port that several"), "{err}");
+        assert!(Line::try_parse_from(["rules", "symmetric", "--port-range=1"]).is_err());
     }
 
     #[test]

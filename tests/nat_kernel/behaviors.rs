@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use natlab::nat::rules::{self, PORT_RANGE, PORTS};
 use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, UdpPolicy};
 use natlab::nft::encode::{self, Load};
 use natlab::nft::model::Value;
 
-use crate::endpoints::{Endpoints, Id, bind, v4};
+use crate::endpoints::{Endpoints, Id, v4};
 use crate::lab::{Carrier, EXTERNAL, HOSTS, Home, PUBLIC_HOSTS, SERVERS, gateway};
 
 const EIM: Mapping = Mapping::EndpointIndependent;
@@ -161,35 +160,6 @@ pub fn untranslated_packets_do_not_pass(home: &mut Home) {
     }
 }
 
-/// Of a lifetime that connection tracking cannot count, so that the rules translate errors themselves.
-fn quick(b: Behavior) -> Behavior {
-    Behavior { lifetime_ms: 400, ..b }
-}
-
-pub fn icmp_errors_pass(home: &mut Home) {
-    for (b, address) in [
-        (Behavior::napt(EIM, APDF), HOSTS[0]),
-        (Behavior::napt(APDM, APDF), HOSTS[0]),
-        (Behavior::public(APDF), PUBLIC_HOSTS[0]),
-        (quick(Behavior::napt(EIM, APDF)), HOSTS[0]),
-        (quick(Behavior::napt(APDM, EIF)), HOSTS[0]),
-        (quick(Behavior::public(APDF)), PUBLIC_HOSTS[0]),
-    ] {
-        home.become_gateway(b);
-        let error = error_of_a_closed_port(home, address).unwrap_or_else(|| panic!("{b}: no error came"));
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{b}");
-    }
-}
-
-fn error_of_a_closed_port(home: &Home, address: Ipv4Addr) -> Option<std::io::Error> {
-    let all = Endpoints::new(&home.hosts[0], address, &home.internet);
-    let socket = bind(&home.hosts[0], address, 6300);
-    socket.connect(server(0, 33_333)).expect("connect");
-    socket.send(b"anybody?").expect("send");
-    all.settle();
-    socket.take_error().expect("ask for the error")
-}
-
 /// A UDP packet without a checksum through a NAT that rewrites its port (RFC 768: zero means none).
 pub fn packets_without_checksum_stay_without(home: &mut Home) {
     use nix::sys::socket::{
@@ -275,54 +245,6 @@ pub fn hairpinning_internal_source(home: &mut Home) {
         assert_eq!(all.deliver(inside[1], external[0], inside[0]), Some(locals[1]), "{b}: opened by the first");
         assert_eq!(all.deliver(inside[0], external[1], inside[1]), Some(locals[0]), "{b}");
     }
-}
-
-/// Within half of the lifetime a mapping is alive, and refreshed by packets in either direction; a quarter after it, dead.
-pub fn mappings_end(home: &mut Home) {
-    for lifetime_ms in [400, 200] {
-        for (translated, address) in [
-            (Behavior::napt(EIM, APDF), HOSTS[0]),
-            (Behavior::napt(APDM, APDF), HOSTS[0]),
-            (Behavior::napt(APDM, EIF), HOSTS[0]),
-            (Behavior::public(APDF), PUBLIC_HOSTS[0]),
-        ] {
-            let b = Behavior { lifetime_ms, ..translated };
-            // A host that pauses for half a lifetime voids an attempt, not the NAT.
-            assert!((0..5).any(|_| mapping_ends(home, b, address)), "{b}: this host pauses too often to tell");
-        }
-    }
-}
-
-/// False when the host was too slow to say.
-fn mapping_ends(home: &Home, b: Behavior, address: Ipv4Addr) -> bool {
-    home.become_gateway(b);
-    let mut all =
-        Endpoints::new(&home.hosts[1], if address == HOSTS[0] { HOSTS[1] } else { PUBLIC_HOSTS[1] }, &home.internet);
-    let [a1, ..] = remotes(&mut all, &home.internet);
-    let inside = all.bind(&home.hosts[0], address, 6600);
-    let mut last = Instant::now();
-    let external = all.deliver(inside, all.local(a1), a1).expect("an outbound packet passes");
-    for outbound in [false, true, false] {
-        sleep(b.lifetime() / 2);
-        let now = Instant::now();
-        let passed = if outbound {
-            all.deliver(inside, all.local(a1), a1) == Some(external)
-        } else {
-            all.deliver(a1, external, inside) == Some(all.local(a1))
-        };
-        if last.elapsed() > b.lifetime() * 9 / 10 {
-            return false;
-        }
-        assert!(passed, "{b}: dead after {:?} of {:?}, outbound {outbound}", last.elapsed(), b.lifetime());
-        last = now;
-    }
-    sleep(b.lifetime() * 5 / 4);
-    let before: u64 = home.drops().values().sum();
-    assert_eq!(all.deliver(a1, external, inside), None, "{b}: alive after {:?} of {:?}", last.elapsed(), b.lifetime());
-    assert_eq!(home.drops().values().sum::<u64>(), before + 1, "{b}: the counter shows it");
-    let again = all.deliver(inside, all.local(a1), a1).expect("an outbound packet passes");
-    assert_eq!(again == external, b.ports == PortAssignment::Preserving, "{b}: {external}, then {again}");
-    true
 }
 
 pub fn state_is_forgotten_on_request(home: &mut Home) {

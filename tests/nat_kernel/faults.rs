@@ -7,8 +7,8 @@ use std::thread::sleep;
 use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment};
 
 use crate::behaviors::{filtering_seen, mapping_seen, remotes};
-use crate::endpoints::Endpoints;
-use crate::lab::{EXTERNAL, HOSTS, Home};
+use crate::endpoints::{Endpoints, bind};
+use crate::lab::{EXTERNAL, HOSTS, Home, SERVERS};
 
 const EIM: Mapping = Mapping::EndpointIndependent;
 const EIF: Filtering = Filtering::EndpointIndependent;
@@ -144,13 +144,12 @@ pub fn an_unsolicited_packet_is_met_with_silence(home: &mut Home) {
         for filtering in Filtering::ALL {
             let b = Behavior::napt(mapping, filtering);
             home.become_gateway(b);
-            let mut all = Endpoints::new(&home.hosts[0], HOSTS[0], &home.internet);
-            let [_, _, b1, _] = remotes(&mut all, &home.internet);
-            let nobodys = SocketAddrV4::new(EXTERNAL, 6070);
-            all.socket(b1).connect(nobodys).expect("connect");
-            all.socket(b1).send(&[0; 4]).expect("send");
+            let all = Endpoints::new(&home.hosts[0], HOSTS[0], &home.internet);
+            let stranger = bind(&home.internet, SERVERS[1], 3478);
+            stranger.connect(SocketAddrV4::new(EXTERNAL, 6070)).expect("connect");
+            stranger.send(&[0; 4]).expect("send");
             assert_eq!(all.settle(), [], "{b}");
-            let error = all.socket(b1).take_error().expect("ask for the error");
+            let error = stranger.take_error().expect("ask for the error");
             assert!(error.is_none(), "{b}: {error:?}");
             assert_eq!(home.dropped("filtering (RFC 4787 5), udp: unsolicited"), 1, "{b}");
         }

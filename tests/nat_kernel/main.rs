@@ -11,15 +11,21 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[cfg(target_os = "linux")]
+mod answers;
+#[cfg(target_os = "linux")]
 mod behaviors;
 #[cfg(target_os = "linux")]
 mod endpoints;
+#[cfg(target_os = "linux")]
+mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
 mod fixed;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
+mod lifetimes;
 #[cfg(target_os = "linux")]
 mod nft;
 #[cfg(target_os = "linux")]
@@ -53,12 +59,10 @@ fn main() -> std::process::ExitCode {
         ("first_packets_at_once", races::first_packets_at_once),
         ("unsolicited_packets_leave_no_trace", behaviors::unsolicited_packets_leave_no_trace),
         ("untranslated_packets_do_not_pass", behaviors::untranslated_packets_do_not_pass),
-        ("icmp_errors_pass", behaviors::icmp_errors_pass),
         ("packets_without_checksum_stay_without", behaviors::packets_without_checksum_stay_without),
         ("hairpinning_none", behaviors::hairpinning_none),
         ("hairpinning_external_source", behaviors::hairpinning_external_source),
         ("hairpinning_internal_source", behaviors::hairpinning_internal_source),
-        ("mappings_end", behaviors::mappings_end),
         ("state_is_forgotten_on_request", behaviors::state_is_forgotten_on_request),
         ("an_address_pool_is_paired", behaviors::an_address_pool_is_paired),
         ("udp_blocked", behaviors::udp_blocked),
@@ -86,6 +90,26 @@ fn main() -> std::process::ExitCode {
         ("each_host_has_its_block", ports::each_host_has_its_block),
         ("overloading_shares_ports", ports::overloading_shares_ports),
         ("an_address_pool_is_arbitrary", ports::an_address_pool_is_arbitrary),
+        ("the_largest_tables_load", ports::the_largest_tables_load),
+        ("mappings_end", lifetimes::mappings_end),
+        ("outbound_packets_alone_refresh", lifetimes::outbound_packets_alone_refresh),
+        ("inbound_packets_alone_refresh", lifetimes::inbound_packets_alone_refresh),
+        ("refresh_of_whole_seconds", lifetimes::refresh_of_whole_seconds),
+        ("connections_end", lifetimes::connections_end),
+        ("unwanted_packets_are_answered", answers::unwanted_packets_are_answered),
+        ("unwanted_syns_are_answered", answers::unwanted_syns_are_answered),
+        ("icmp_errors_pass", errors::icmp_errors_pass),
+        ("icmp_errors_pass_outwards", errors::icmp_errors_pass_outwards),
+        ("icmp_errors_change_no_mapping", errors::icmp_errors_change_no_mapping),
+        ("a_forwarded_port_leads_inside", fixed::a_forwarded_port_leads_inside),
+        ("a_forwarded_port_does_not_end", fixed::a_forwarded_port_does_not_end),
+        ("a_forwarded_port_is_reached_by_hairpin", fixed::a_forwarded_port_is_reached_by_hairpin),
+        ("a_forwarded_port_accepts_connections", fixed::a_forwarded_port_accepts_connections),
+        ("one_to_one", fixed::one_to_one),
+        ("one_to_one_hairpins", fixed::one_to_one_hairpins),
+        ("protocols_may_differ", tcp::protocols_may_differ),
+        ("hairpinned_connections_are_filtered", tcp::hairpinned_connections_are_filtered),
+        ("simultaneous_open", tcp::simultaneous_open),
         (NEEDS_NFT, nft::netlink_and_text_mean_the_same),
     ];
 

@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use natlab::nat::rules::{self, Lists, PORT_RANGE};
-use natlab::nat::{Behavior, Filtering, Mapping, Pooling, PortAssignment, PortRange};
+use natlab::nat::{
+    Behavior, Filtering, Forward, Hairpinning, Mapping, Pooling, PortAssignment, PortRange, Unsolicited,
+};
+use natlab::plan::Gateway;
 
 use crate::behaviors::{filtering_seen, mapping_seen, remotes};
 use crate::endpoints::{Endpoints, Id};
+use crate::fixed::forwards;
 use crate::lab::{EXTERNAL, HOSTS, Home, gateway};
 use crate::tcp::Connections;
 
@@ -233,5 +237,29 @@ pub fn an_address_pool_is_arbitrary(home: &mut Home) {
             let seen: BTreeSet<Ipv4Addr> = (0..6).map(|_| *tcp.connect_next(home).ip()).collect();
             assert_eq!(seen, pool.into(), "{b}, tcp");
         }
+    }
+}
+
+/// A table is one netlink message, and that has an end.
+pub fn the_largest_tables_load(home: &mut Home) {
+    let pool = [2, 3, 4].map(|d| Ipv4Addr::new(203, 0, 113, d));
+    for (ports, port_block) in
+        [(PortAssignment::Parity, None), (PortAssignment::Random, Some(64)), (PortAssignment::Random, Some(512))]
+    {
+        let b = Behavior {
+            ports,
+            port_block,
+            lifetime_ms: 400,
+            port_range: range(1, 65_535),
+            hairpinning: Hairpinning::InternalSource,
+            unsolicited: Unsolicited::Icmp,
+            ..Behavior::napt(APDM, Filtering::AddressDependent)
+        };
+        let many = (0..200).map(|i| Forward { port: 10_000 + i, ..forwards()[0] }).collect();
+        home.load(&Gateway { forwards: many, ..gateway(b, &pool) });
+        let mut all = Endpoints::new(&home.hosts[0], HOSTS[0], &home.internet);
+        let remotes = remotes(&mut all, &home.internet);
+        let inside = all.bind(&home.hosts[1], HOSTS[1], 6700);
+        assert_eq!(mapping_seen(&all, inside, remotes), APDM, "{ports:?} {port_block:?}");
     }
 }

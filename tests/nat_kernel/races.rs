@@ -47,14 +47,21 @@ pub fn first_packets_at_once(home: &mut Home) {
         s.set_read_timeout(Some(Duration::from_secs(5))).expect("set a timeout");
     }
     let receivers = [&servers[0], &servers[1]];
-    for ports in [PortAssignment::Preserving, PortAssignment::Random] {
+    let ports = [
+        (PortAssignment::Preserving, None),
+        (PortAssignment::Random, None),
+        (PortAssignment::Parity, None),
+        (PortAssignment::Sequential, None),
+        (PortAssignment::Sequential, Some(128)),
+    ];
+    for (ports, port_block) in ports {
         for lifetime_ms in [200, 120_000] {
             let eim = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
-            let b = Behavior { ports, lifetime_ms, ..eim };
-            let what = format!("{b} {ports:?} {lifetime_ms} ms");
+            let b = Behavior { ports, port_block, lifetime_ms, ..eim };
+            let what = format!("{b} {ports:?} {port_block:?} {lifetime_ms} ms");
             let mut external = BTreeSet::new();
             for round in 0..ROUNDS {
-                // Two rounds need three mappings, of 64.
+                // Few enough for every list and block.
                 if round % 16 == 0 {
                     home.become_gateway(b);
                     external.clear();

@@ -4,7 +4,7 @@
 //! nothing, so the maps are asked: an error that goes in is about a packet from an external endpoint that has an owner, one that
 //! goes out is about a packet to an inside endpoint that has a mapping towards its sender.
 
-use super::{BEFORE_TRACKING, FILTER, Property, Rules, filter, known, state};
+use super::{BEFORE_TRACKING, FILTER, Property, Rules, SOURCE_NAT, filter, known, state};
 use crate::nat::IcmpErrors;
 use crate::nft::model::{ErrorWay, Field, Hook, Key, Proto, Rule, Step};
 
@@ -15,7 +15,7 @@ const SENDER: [Field; 2] = [Field::ErrorSaddr, Field::ErrorSport];
 const RECEIVER: [Field; 2] = [Field::ErrorDaddr, Field::ErrorDport];
 
 impl Rules<'_> {
-    /// The chains `errors` and `errors_…`.
+    /// The chain `errors`, or `errors_in`, `errors_out` and theirs.
     pub(super) fn errors(&mut self) {
         match self.behavior().icmp_errors {
             IcmpErrors::Dropped => {
@@ -30,29 +30,22 @@ impl Rules<'_> {
         }
     }
 
+    /// Those from outside before tracking, which would call them invalid; those from inside behind routing, which would not
+    /// take a packet that comes in with an address of this node as its source.
     fn errors_of_untracked(&mut self) {
-        let (inwards, outwards) = if self.behavior().translation.translates() {
-            (self.translated(ErrorWay::Inwards), self.translated(ErrorWay::Outwards))
-        } else {
-            (vec![self.permitted()], vec![])
+        let lead = |from: Step, chain: &str, text: &str| -> Vec<Rule> {
+            let jump = |t| [from.clone(), Step::IcmpType(t), Step::Jump(format!("{chain}_udp"))];
+            TYPES.map(|t| Rule::new(jump(t), Property::IcmpErrors.all(text))).into()
         };
-        let mut rules = vec![];
-        for t in TYPES {
-            let mut lead = |from: Step, to: &str, text: &str| {
-                rules.push(Rule::new(
-                    [from, Step::IcmpType(t), Step::Jump(to.to_owned())],
-                    Property::IcmpErrors.all(text),
-                ));
-            };
-            lead(self.enters_by_wan(), "errors_in", "from outside");
-            if !outwards.is_empty() {
-                lead(self.enters_elsewhere(), "errors_out", "from inside");
-            }
-        }
-        self.base_chain("errors", filter(Hook::Prerouting, BEFORE_TRACKING), rules);
-        self.chain("errors_in", inwards);
-        if !outwards.is_empty() {
-            self.chain("errors_out", outwards);
+        let translates = self.behavior().translation.translates();
+        let inwards = if translates { self.translated(ErrorWay::Inwards) } else { vec![self.permitted()] };
+        let from_outside = lead(self.enters_by_wan(), "errors_in", "from outside");
+        self.base_chain("errors_in", filter(Hook::Prerouting, BEFORE_TRACKING), from_outside);
+        self.chain("errors_in_udp", inwards);
+        if translates {
+            let from_inside = lead(self.leaves_by_wan(), "errors_out", "from inside");
+            self.base_chain("errors_out", filter(Hook::Postrouting, SOURCE_NAT), from_inside);
+            self.chain("errors_out_udp", self.translated(ErrorWay::Outwards));
         }
     }
 
@@ -66,8 +59,9 @@ impl Rules<'_> {
             }
         };
         let rule = |key: Key, map: String, port: bool| {
-            let steps = [Step::ErrorAbout(p), Step::TranslateError { key, map, way, port }, Step::Untracked];
-            Rule::new(steps, Property::IcmpErrors.of(p, text))
+            let steps = [Step::ErrorAbout(p), Step::TranslateError { key, map, way, port }];
+            let untracked = (way == ErrorWay::Inwards).then_some(Step::Untracked);
+            Rule::new(steps.into_iter().chain(untracked), Property::IcmpErrors.of(p, text))
         };
         let mut rules = vec![];
         if self.forwards(p) {
