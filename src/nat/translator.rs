@@ -103,9 +103,11 @@ impl Translator {
         self.inside_sessions.retain(|_, (_, e)| at < *e);
     }
 
+    /// Whether it keeps no state at all.
     fn is_router(&self) -> bool {
         let b = &self.gateway.behavior;
-        b.translation == Translation::None && b.filtering == Filtering::EndpointIndependent
+        let open = |t| filtering(b, t) == Filtering::EndpointIndependent;
+        b.translation == Translation::None && open(Transport::Udp) && open(Transport::Tcp)
     }
 
     fn is_external(&self, address: Ipv4Addr) -> bool {
@@ -136,9 +138,10 @@ impl Translator {
             None => self.new_mapping(transport, inside, remote, at, seen)?,
         };
         self.touch(i, Side::Inside, remote, at);
+        // Which SYNs cross is a matter of those from outside (RFC 5382 REQ-2).
+        let begins = !in_session && packet.content == Content::Tcp(Segment::Syn) && !self.is_external(*remote.ip());
         let m = &mut self.mappings[i];
-        if let (false, Content::Tcp(Segment::Syn), Some(s)) = (in_session, &packet.content, m.sessions.get_mut(&remote))
-        {
+        if let (true, Some(s)) = (begins, m.sessions.get_mut(&remote)) {
             s.unanswered = true;
         }
         Ok(Packet { source: m.external, ..packet.clone() })

@@ -54,6 +54,7 @@ fn main() -> std::process::ExitCode {
         ("random_tcp_scripts_agree", script::random_tcp_scripts_agree),
         ("random_axes_agree", script::random_axes_agree),
         ("lifetimes_agree", script::lifetimes_agree),
+        ("known_differences_are_still_there", script::known_differences_are_still_there),
         ("ports_are_preserved_and_never_shared", behaviors::ports_are_preserved_and_never_shared),
         ("ports_run_out", behaviors::ports_run_out),
         ("first_packets_at_once", races::first_packets_at_once),

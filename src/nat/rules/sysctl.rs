@@ -41,8 +41,9 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         first("net.ipv4.conf.default.send_redirects", "0"),
         first("net.ipv4.conf.all.rp_filter", "0"),
         first("net.ipv4.conf.default.rp_filter", "0"),
-        // Each packet that is answered with an error is, not one a second.
-        first("net.ipv4.icmp_ratelimit", "0"),
+        // Each packet that is answered with an error is: not one a second for each sender, and not a thousand in all, a limit
+        // that the kernel puts on the types of this mask and that "icmp_ratelimit" does not lift.
+        first("net.ipv4.icmp_ratemask", "0"),
         // br_netfilter would translate frames that are only bridged, and hairpinned packets would vanish.
         bridge("net.bridge.bridge-nf-call-iptables", "0"),
         bridge("net.bridge.bridge-nf-call-ip6tables", "0"),

@@ -21,10 +21,18 @@ impl Translator {
             Hairpinning::None => Err(Why::Hairpinning),
             Hairpinning::ExternalSource => {
                 self.owner(transport, packet.destination, packet.source).ok_or(Why::NoMapping)?;
+                let (from, to) = (packet.source, packet.destination);
+                let before = self.mapping_towards(transport, from, to);
+                let begun = before.is_some_and(|i| self.mappings[i].sessions.contains_key(&to));
                 // The sender's own filter opens even if the receiver's stays closed, as towards anybody else.
                 let sent = self.outbound(transport, packet, at, seen)?;
-                let i = self.owner(transport, sent.destination, sent.source).ok_or(Why::NoMapping)?;
-                self.admit(i, &sent, at).map(Disposition::Hairpinned)
+                let i = self.owner(transport, to, sent.source).ok_or(Why::NoMapping)?;
+                let done = self.admit(i, &sent, at);
+                // What was dropped has begun no session.
+                if let (Err(_), false, Some(i)) = (&done, begun, self.mapping_towards(transport, from, to)) {
+                    self.mappings[i].sessions.remove(&to);
+                }
+                done.map(Disposition::Hairpinned)
             }
             Hairpinning::InternalSource => self.turn(transport, packet, at).map(Disposition::Hairpinned),
         }

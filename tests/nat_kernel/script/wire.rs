@@ -21,7 +21,7 @@ const MARK: u32 = 1;
 
 /// Ports that scripts send to on hosts and servers. A UDP socket stands at each, else the node itself would answer with an
 /// ICMP error.
-pub const PORTS: [u16; 6] = [5000, 5001, 5002, 3478, 3479, 7001];
+pub const PORTS: [u16; 6] = [5000, 5001, 7000, 20_001, 3478, 3479];
 
 /// A node by its place: the Internet, then both hosts.
 pub type Place = usize;
@@ -192,11 +192,14 @@ fn checksum(parts: &[&[u8]]) -> u16 {
 /// A packet that arrived, its checksum right; `None`: an echo.
 fn parse(bytes: &[u8]) -> Option<Packet> {
     let (source, destination, protocol, payload) = header(bytes);
+    let pseudo = pseudo(source, destination, protocol, payload.len());
     let sum = match protocol {
         1 => checksum(&[payload]),
-        _ => checksum(&[&pseudo(source, destination, protocol, payload.len()), payload]),
+        _ => checksum(&[&pseudo, payload]),
     };
-    assert_eq!(sum, 0, "the checksum of a packet that arrived is right: {bytes:?}");
+    // A reset that the gateway itself has made: the sum is left to the device, and a veth has none to do.
+    let unfinished = protocol == 6 && payload[16..18] == (!checksum(&[&pseudo])).to_be_bytes();
+    assert!(sum == 0 || unfinished, "the checksum of a packet that arrived is wrong: {bytes:?}");
     Some(match (protocol, payload) {
         (1, [0 | 8, ..]) => return None,
         (1, [3, 3, _, _, _, _, _, _, quoted @ ..]) => Packet {
