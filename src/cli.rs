@@ -28,5 +28,7 @@ pub mod progress;
 pub mod run;
 #[cfg(target_os = "linux")]
 pub mod store;
+#[cfg(target_os = "linux")]
+pub mod verify_nat;
 
 pub use args::main;

@@ -5,6 +5,7 @@
 
 pub mod decode;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,20 @@ pub enum Happened {
         measured: Measured,
         /// Differences as sentences; empty: as declared.
         differences: Vec<String>,
+    },
+    /// What a link lost in one direction from the moment the gateways were measured until the agents were done, counted by
+    /// the kernel. Only directions that are to lose anything.
+    LinkLoss {
+        /// The node that the link connects to the rest.
+        node: String,
+        /// Seen from it.
+        direction: LinkDirection,
+        /// The chance of a packet to be lost, in hundredths of a percent.
+        asked: u16,
+        /// IPv4 packets lost.
+        dropped: u64,
+        /// IPv4 packets let through.
+        passed: u64,
     },
     /// A process was started inside a node.
     Started {
@@ -175,6 +190,25 @@ pub enum Happened {
     },
     /// Teardown is complete; the last event.
     Finished,
+}
+
+/// A direction of a link that connects a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkDirection {
+    /// From the node towards the Internet.
+    Up,
+    /// Towards the node.
+    Down,
+}
+
+impl fmt::Display for LinkDirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LinkDirection::Up => "up",
+            LinkDirection::Down => "down",
+        })
+    }
 }
 
 /// What a process is there for.

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod inner;
 pub mod isolate;
 pub mod link;
+pub mod loss;
 pub mod namespace;
 pub mod preflight;
 pub mod process;

@@ -21,6 +21,7 @@ pub mod nft;
 pub mod protocol;
 
 // Text to prediction: pure.
+pub mod conformance;
 pub mod oracle;
 pub mod plan;
 pub mod scenario;

@@ -5,6 +5,7 @@ mod axes;
 mod measured;
 pub mod preset;
 pub mod rules;
+pub mod stated;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -3,5 +3,6 @@
 
 #[cfg(target_os = "linux")]
 pub mod encode;
+pub mod loss;
 pub mod model;
 pub mod text;

@@ -24,7 +24,7 @@ use crate::protocol::{IceServer, TimerProfile};
 pub use expand::trials;
 // Words of scenarios and of NATs that a plan is made of.
 pub use crate::nat::Gateway;
-pub use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation, ServerKind};
+pub use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation, Loss, ServerKind};
 
 pub use problem::PlanProblem;
 
@@ -168,10 +168,13 @@ pub struct Bridge {
 /// A veth pair.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
-    /// One end.
+    /// The end towards the Internet.
     pub a: End,
-    /// The other end.
+    /// The other end: that of the node that the link connects.
     pub b: End,
+    /// What it loses once the gateways are measured; up is from `b` to `a`.
+    #[serde(default, skip_serializing_if = "Loss::is_none")]
+    pub loss: Loss,
 }
 
 /// An interface of a node, by name.

@@ -1,6 +1,7 @@
 //! Renderers of a record, one file per format, and the capture format. Pure: a record and how it is to look go in, text comes
 //! out; the command line writes it.
 
+pub mod conformance;
 pub mod human;
 pub mod json;
 pub mod junit;

@@ -14,4 +14,5 @@ pub mod session;
 pub mod side;
 pub mod taps;
 pub mod trial;
+pub mod verify;
 pub mod wire;

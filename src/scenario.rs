@@ -129,6 +129,8 @@ pub struct Peer {
     pub ice_role: Option<IceRole>,
     /// Candidates it may use; `None`: as `[ice]` says.
     pub policy: Option<CandidatePolicy>,
+    /// Of its link.
+    pub loss: Loss,
 }
 
 /// `[nat.NAME]`.
@@ -142,10 +144,50 @@ pub struct Nat {
     pub behavior: Behavior,
     /// Gateway in front of it.
     pub behind: Option<String>,
-    /// Fixed external address.
-    pub address: Option<Ipv4Addr>,
+    /// Fixed external addresses, the first ones of those it has; `behavior` says how many there are.
+    pub addresses: Vec<Ipv4Addr>,
     /// Peers inside cannot reach each other directly.
     pub isolated: bool,
+    /// Static port forwards.
+    pub forwards: Vec<Forward>,
+    /// Of its link towards the Internet.
+    pub loss: Loss,
+}
+
+/// `[[nat.NAME.forward]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Of which protocol.
+    pub protocol: Transport,
+    /// External port.
+    pub port: u16,
+    /// Node directly behind the NAT.
+    pub to: String,
+    /// Port there.
+    pub to_port: u16,
+}
+
+/// What a link that leads towards the Internet loses by chance, in hundredths of a percent of its packets: 0 to 10000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Towards the Internet.
+    pub up: u16,
+    /// From there.
+    pub down: u16,
+}
+
+impl Loss {
+    /// Whether every packet passes.
+    pub const fn is_none(&self) -> bool {
+        self.up == 0 && self.down == 0
+    }
+}
+
+impl From<&file::Loss> for Loss {
+    fn from(written: &file::Loss) -> Loss {
+        let [up, down] = written.shares();
+        Loss { up: up.0, down: down.0 }
+    }
 }
 
 /// `[server.NAME]`.
@@ -167,6 +209,8 @@ pub struct Server {
     pub user: String,
     /// TURN credentials.
     pub password: String,
+    /// Of its link.
+    pub loss: Loss,
 }
 
 /// `[ice]`.

@@ -27,7 +27,7 @@ use crate::plan::{ServerKind, Trial};
 
 pub use agent::AgentTrace;
 pub use checks::{CheckState, PairTrace};
-pub use lab::LabTrace;
+pub use lab::{LabTrace, LossTrace};
 pub use path::{Path, PathClass};
 
 /// When something happened, and the event that says so.

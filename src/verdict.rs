@@ -6,6 +6,7 @@
 pub mod capability;
 pub mod compare;
 pub mod diagnosis;
+pub mod loss;
 pub mod outcome;
 
 #[cfg(test)]
@@ -191,7 +192,7 @@ pub enum Verdict {
     Met,
     /// Not as expected, or spoilt by an agent.
     Unmet,
-    /// Spoilt by natlab, the host or the user: nothing is concluded.
+    /// Spoilt by natlab, the host, the user or loss that the scenario asked for: nothing is concluded.
     Inconclusive,
     /// A gateway did not behave as declared: nothing is concluded.
     Void,

@@ -7,6 +7,8 @@ mod command;
 mod endings;
 #[path = "lab/foreign.rs"]
 mod foreign;
+#[path = "lab/loss.rs"]
+mod loss;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/misbehaving.rs"]
@@ -15,6 +17,8 @@ mod misbehaving;
 mod records;
 #[path = "lab/shipped.rs"]
 mod shipped;
+#[path = "lab/verify.rs"]
+mod verify;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -24,8 +28,16 @@ fn main() {
     if let Some(why) = &ignored {
         eprintln!("ignored, this host has no lab: {why}");
     }
-    let tests =
-        [shipped::tests(), matrix::tests(), misbehaving::tests(), endings::tests(), records::tests(), foreign::tests()];
+    let tests = [
+        shipped::tests(),
+        matrix::tests(),
+        misbehaving::tests(),
+        endings::tests(),
+        records::tests(),
+        foreign::tests(),
+        verify::tests(),
+        loss::tests(),
+    ];
     // Some tests are ignored for reasons of their own.
     let with_lab = |t: Trial| if ignored.is_some() { t.with_ignored_flag(true) } else { t };
     let tests: Vec<Trial> = tests.into_iter().flatten().map(with_lab).collect();

@@ -23,13 +23,16 @@ pub enum Command {
     Run(super::run::Run),
     /// Judge and report the trials of an earlier run again, from the events it kept.
     Replay(super::replay::Replay),
+    /// Build NATs, probe them, and compare with what they are declared to be; with the checklists of the RFCs.
+    #[cfg(target_os = "linux")]
+    VerifyNat(super::verify_nat::VerifyNat),
     /// Show what this host can run, and what fixes what is missing.
     #[cfg(target_os = "linux")]
     Doctor(super::doctor::Doctor),
     /// Check STUN and TURN servers: do they answer, allocate and relay, and if not, why?
     Check(Box<super::check::Options>),
-    /// List the presets and the shipped scenarios.
-    List,
+    /// List the presets and the shipped scenarios; `list nats` tells what each preset does and what it rests on.
+    List(super::list::List),
     /// Print the nftables rules of a preset.
     Rules(super::rules::Options),
     /// Print the JSON Schema of scenario files, with which editors complete and check them.
@@ -64,12 +67,14 @@ impl Command {
             Command::Doctor(options) => super::doctor::run(&options),
             Command::Replay(options) => super::replay::run(&options, &mut out, &mut err),
             Command::Check(options) => super::check::run(&options, &mut out),
-            Command::List => super::list::run(&mut out),
+            Command::List(list) => super::list::run(&list, &mut out),
             Command::Rules(options) => super::rules::run(&options, &mut out, &mut err),
             Command::Schema(options) => super::schema::run(&options, &mut out),
             Command::Serve(serve) => super::serve::run(&serve),
             #[cfg(target_os = "linux")]
             Command::Run(run) => super::run::run(&run),
+            #[cfg(target_os = "linux")]
+            Command::VerifyNat(options) => super::verify_nat::run(&options),
             #[cfg(target_os = "linux")]
             Command::Exec(options) => super::exec::run(&options),
             Command::Completions(options) => super::generate::completions(&options, &mut out),

@@ -1,6 +1,11 @@
 //! `natlab list`: what can be named on the command line and in scenarios.
 
+mod nats;
+
 use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::exit::Exit;
 use super::output::terminal_width;
@@ -12,17 +17,70 @@ const WIDTH: usize = 100;
 /// Descriptions are not squeezed into less.
 const NARROWEST: usize = 20;
 
-/// Prints the presets and the shipped scenarios.
-pub fn run(out: &mut impl Write) -> Exit {
+/// `natlab list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only these, and more about each.
+    #[arg(value_enum)]
+    what: Option<What>,
+    /// How the list is written.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// The presets of NATs and firewalls: every axis, and what each rests on.
+    Nats,
+    /// The shipped scenarios.
+    Scenarios,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// JSON: an array of what was asked for, else an object with both.
+    Json,
+}
+
+/// Prints the presets and the shipped scenarios, or one of both.
+pub fn run(list: &List, out: &mut impl Write) -> Exit {
     let width = terminal_width().unwrap_or(WIDTH);
-    super::output::written(everything(out, width).and_then(|()| out.flush()))
+    let printed = match (list.format, list.what) {
+        (Format::Human, None) => everything(out, width),
+        (Format::Human, Some(What::Nats)) => nats::human(out, width),
+        (Format::Human, Some(What::Scenarios)) => scenarios(out, width),
+        (Format::Json, what) => as_json(out, what),
+    };
+    super::output::written(printed.and_then(|()| out.flush()))
+}
+
+fn as_json(out: &mut impl Write, what: Option<What>) -> io::Result<()> {
+    let scenarios = || -> Vec<_> {
+        shipped::all().iter().map(|s| json!({ "name": s.name, "summary": summary(s), "file": s.file() })).collect()
+    };
+    let value = match what {
+        Some(What::Nats) => json!(nats::all()),
+        Some(What::Scenarios) => json!(scenarios()),
+        None => json!({ "nats": nats::all(), "scenarios": scenarios() }),
+    };
+    writeln!(out, "{value:#}")
+}
+
+fn scenarios(out: &mut impl Write, width: usize) -> io::Result<()> {
+    let scenarios: Vec<_> = shipped::all().iter().map(|s| (s.name, summary(s))).collect();
+    let names = scenarios.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    table(out, &scenarios, names, width)
 }
 
 fn everything(out: &mut impl Write, width: usize) -> io::Result<()> {
     let presets: Vec<_> = preset::ALL.iter().map(|p| (p.name, p.summary.to_owned())).collect();
     let scenarios: Vec<_> = shipped::all().iter().map(|s| (s.name, summary(s))).collect();
     let names = presets.iter().chain(&scenarios).map(|(name, _)| name.len()).max().unwrap_or(0);
-    writeln!(out, "presets (`preset = \"…\"` in a scenario; `natlab rules PRESET` shows the rules)")?;
+    writeln!(out, "presets (`preset = \"…\"` in a scenario; `natlab list nats` says more)")?;
     table(out, &presets, names, width)?;
     writeln!(out, "\nscenarios (`natlab run SCENARIO`)")?;
     table(out, &scenarios, names, width)

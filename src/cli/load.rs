@@ -66,6 +66,16 @@ pub fn trials(names: &[String], only: &[String]) -> Result<Vec<Trial>, Exit> {
     Ok(all)
 }
 
+/// Reads and checks one scenario, and tells its problems.
+pub fn scenario(name: &str) -> Result<Scenario, Exit> {
+    let source = read(name).map_err(|problem| (vec![problem], Vec::new()));
+    let parsed = source.and_then(|s| scenario::parse(&s.name, &s.text).map_err(|problems| (problems, s.text)));
+    parsed.map_err(|(problems, text)| {
+        tell(&problems, &text);
+        Exit::Usage
+    })
+}
+
 fn plan(source: &Source) -> Result<Vec<Trial>, Vec<Problem>> {
     let mut scenario = scenario::parse(&source.name, &source.text)?;
     resolve_programs(&mut scenario, source.directory.as_deref());

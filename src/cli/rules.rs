@@ -85,7 +85,9 @@ fn print(gateway: &Gateway, out: &mut impl Write) -> io::Result<()> {
     let b = &gateway.behavior;
     if let Some(p) = gateway.preset.as_deref().and_then(preset::find).filter(|p| p.behavior == *b) {
         writeln!(out, "# {}: {}", p.name, p.summary)?;
-        writeln!(out, "# {}", p.evidence)?;
+        for evidence in p.evidence {
+            writeln!(out, "# {}: {}", evidence.kind, evidence.says)?;
+        }
     } else {
         writeln!(out, "# {b}")?;
     }

@@ -279,7 +279,12 @@ impl<'a> Collected<'a> {
                 return true;
             }
             // Nothing else was asked for.
-            Answer::Executing | Answer::Executed { .. } | Answer::NotExecuted { .. } | Answer::Examined { .. } => {}
+            Answer::Executing
+            | Answer::Executed { .. }
+            | Answer::NotExecuted { .. }
+            | Answer::Observed { .. }
+            | Answer::NotObserved { .. }
+            | Answer::Examined { .. } => {}
         }
         false
     }

@@ -4,6 +4,7 @@
 //! DIR/record.json
 //! DIR/TRIAL/events.jsonl    one event per line; the first holds the plan and the prediction
 //! DIR/TRIAL/GATEWAY.nft     the rules of each gateway
+//! DIR/TRIAL/NODE.loss.nft   what makes the links of a node lose packets, where they do
 //! DIR/TRIAL/NODE.pcapng     with --pcap
 //! ```
 
@@ -13,7 +14,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::Event;
+use crate::lab;
 use crate::nat::rules;
+use crate::nft;
 use crate::plan::Trial;
 use crate::record::Record;
 use crate::report::pcapng;
@@ -89,6 +92,10 @@ impl Store {
                 let path = directory.join(format!("{}.nft", node.name));
                 fs::write(&path, rules::table(gateway).to_string()).map_err(failed("write", &path))?;
             }
+        }
+        for (node, leaks) in lab::loss::tables(&trial.topology) {
+            let path = directory.join(format!("{node}.loss.nft"));
+            fs::write(&path, nft::loss::text(&leaks)).map_err(failed("write", &path))?;
         }
         let mut captures = BTreeMap::new();
         if trial.capture {

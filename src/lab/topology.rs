@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::link;
 use super::namespace::{self, Namespace, NamespaceError, Sysctl};
 use crate::nat::rules::{self, Stage};
-use crate::nft::encode;
+use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Node, NodeRole, Topology};
 
 /// Every node of a trial.
@@ -158,6 +158,15 @@ pub fn of_gateway(gateway: &Gateway, stage: Stage) -> impl Iterator<Item = Sysct
     all.map(|s| Sysctl { key: s.name.to_owned(), value: s.value, optional: s.optional })
 }
 
+/// Loads a gateway's rules, and then the settings that only exist with them.
+pub async fn load(node: &Namespace, gateway: &Gateway, how: Load) -> Result<(), LabError> {
+    let loaded = encode::load_table(&node.nft, &rules::table(gateway), how).await;
+    loaded.map_err(LabError::rules(&node.name))?;
+    let sysctls: Vec<_> = of_gateway(gateway, Stage::AfterTable).collect();
+    let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
+    set.map_err(|why| LabError::Sysctl { node: node.name.clone(), why })
+}
+
 impl Lab {
     /// The node of this name.
     pub fn node(&self, name: &str) -> Result<&Namespace, LabError> {
@@ -176,15 +185,26 @@ impl Lab {
 
     /// Waits until the interfaces of every peer can carry packets, since agents list them once.
     pub async fn running(&self, topology: &Topology) -> Result<(), LabError> {
+        self.running_where(topology, |n| n.role == NodeRole::Peer).await
+    }
+
+    /// Waits until every link can carry packets. The kernel brings them up one by one, some time after they were told to be
+    /// up, and drops what is sent until then.
+    pub async fn all_running(&self, topology: &Topology) -> Result<(), LabError> {
+        self.running_where(topology, |_| true).await
+    }
+
+    async fn running_where(&self, topology: &Topology, which: impl Fn(&Node) -> bool) -> Result<(), LabError> {
         let limit = tokio::time::Instant::now() + RUNNING_LIMIT;
-        for n in topology.nodes.iter().filter(|n| n.role == NodeRole::Peer) {
+        for n in topology.nodes.iter().filter(|n| which(n)) {
             let node = self.node(&n.name)?;
-            for i in &n.interfaces {
-                while !link::is_running(node, &i.name).await.map_err(LabError::netlink("read a link", &n.name))? {
+            let bridges = n.bridges.iter().map(|b| &b.name);
+            for name in n.interfaces.iter().map(|i| &i.name).chain(bridges) {
+                while !link::is_running(node, name).await.map_err(LabError::netlink("read a link", &n.name))? {
                     if tokio::time::Instant::now() > limit {
                         return Err(LabError::NotRunning {
                             node: n.name.clone(),
-                            interface: i.name.clone(),
+                            interface: name.clone(),
                             limit_ms: RUNNING_LIMIT.as_millis() as u64,
                         });
                     }

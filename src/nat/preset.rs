@@ -1,6 +1,14 @@
-//! Behaviours by their usual names.
+//! Behaviours by their usual names: the classic ones of RFC 3489 ([`classic`]), and devices and networks that one meets
+//! ([`device`]). Each says what its name rests on, and how sure that is.
 
-use super::{Behavior, Filtering, Mapping, UdpPolicy};
+mod classic;
+mod device;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Behavior;
 
 /// A behaviour with a name, and where the name comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,58 +19,63 @@ pub struct Preset {
     pub behavior: Behavior,
     /// One sentence.
     pub summary: &'static str,
-    /// Why the name means this behaviour: the document that says so, or where it is met.
-    pub evidence: &'static str,
+    /// Why the name means this behaviour, the strongest evidence first; never empty.
+    pub evidence: &'static [Evidence],
 }
 
-/// Every preset, from the most to the least permissive.
-pub static ALL: [Preset; 7] = [
-    Preset {
-        name: "open",
-        behavior: Behavior::public(Filtering::EndpointIndependent),
-        summary: "a plain router in front of public addresses: everything passes, nothing is translated",
-        evidence: "\"Open Internet\" of RFC 3489 section 10.1",
-    },
-    Preset {
-        name: "firewall",
-        behavior: Behavior::public(Filtering::AddressAndPortDependent),
-        summary: "a stateful firewall in front of public addresses: only what was asked for comes in",
-        evidence: "\"symmetric UDP firewall\" of RFC 3489 section 10.1; filtering as RFC 6092 section 3.2 allows it",
-    },
-    Preset {
-        name: "full-cone",
-        behavior: Behavior::napt(Mapping::EndpointIndependent, Filtering::EndpointIndependent),
-        summary: "one external endpoint towards everybody, open to everybody (EIM/EIF)",
-        evidence: "RFC 3489 section 5, \"Full Cone\"; RFC 4787 REQ-1, and REQ-8 where openness matters most",
-    },
-    Preset {
-        name: "restricted-cone",
-        behavior: Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressDependent),
-        summary: "one external endpoint towards everybody, open to addresses it has sent to (EIM/ADF)",
-        evidence: "RFC 3489 section 5, \"Restricted Cone\"; RFC 4787 REQ-1, and REQ-8 where stringent filtering matters",
-    },
-    Preset {
-        name: "port-restricted-cone",
-        behavior: Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent),
-        summary: "one external endpoint towards everybody, open to addresses and ports it has sent to (EIM/APDF)",
-        evidence: "RFC 3489 section 5, \"Port Restricted Cone\"; most home routers, as Linux masquerading is for one host",
-    },
-    Preset {
-        name: "symmetric",
-        behavior: Behavior::napt(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent),
-        summary: "another external endpoint, on a random port, towards each address and port (APDM/APDF)",
-        evidence: "RFC 3489 section 5, \"Symmetric\"; carrier and company NATs, pf, and Linux masquerading with `random`",
-    },
-    Preset {
-        name: "udp-blocked",
-        behavior: Behavior {
-            udp: UdpPolicy::Blocked,
-            ..Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent)
-        },
-        summary: "a port-restricted cone that drops every UDP packet; TCP passes",
-        evidence: "\"UDP Blocked\" of RFC 3489 section 10.1; company and guest networks",
-    },
-];
+/// One reason to believe in a preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// How sure it is.
+    pub kind: EvidenceKind,
+    /// What is known from where.
+    pub says: &'static str,
+}
+
+impl Evidence {
+    const fn new(kind: EvidenceKind, says: &'static str) -> Self {
+        Evidence { kind, says }
+    }
+}
+
+/// How much a statement about a device or a network is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceKind {
+    /// The thing itself was probed by natlab's authors.
+    Measured,
+    /// Its maker says so: a manual, or the source of what is shipped.
+    VendorDocumentation,
+    /// A standard defines or demands it.
+    Rfc,
+    /// A study of many devices or networks found it.
+    Literature,
+    /// Everybody says so, and nobody has shown it.
+    Folklore,
+}
+
+impl fmt::Display for EvidenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EvidenceKind::Measured => "measured",
+            EvidenceKind::VendorDocumentation => "vendor documentation",
+            EvidenceKind::Rfc => "RFC",
+            EvidenceKind::Literature => "literature",
+            EvidenceKind::Folklore => "folklore",
+        })
+    }
+}
+
+/// Every preset: the classic ones from the most to the least permissive, then devices, then networks.
+pub static ALL: [Preset; classic::ALL.len() + device::ALL.len()] = {
+    let mut all = [classic::ALL[0]; classic::ALL.len() + device::ALL.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = if i < classic::ALL.len() { classic::ALL[i] } else { device::ALL[i - classic::ALL.len()] };
+        i += 1;
+    }
+    all
+};
 
 /// The preset of this name.
 pub fn find(name: &str) -> Option<&'static Preset> {
@@ -95,7 +108,7 @@ mod tests {
 
     #[test]
     fn classic_names_are_those_of_the_behaviour() {
-        for p in &ALL {
+        for p in &classic::ALL {
             if let Some(classic) = p.behavior.classic_name() {
                 assert_eq!(classic.replace(' ', "-"), p.name);
             }
@@ -104,7 +117,7 @@ mod tests {
 
     #[test]
     fn cones_preserve_ports_and_symmetric_does_not() {
-        for p in ALL.iter().filter(|p| p.behavior.translation.translates()) {
+        for p in classic::ALL.iter().filter(|p| p.behavior.translation.translates()) {
             assert_eq!(p.behavior.ports == PortAssignment::Random, p.name == "symmetric", "{}", p.name);
         }
     }
@@ -115,5 +128,23 @@ mod tests {
         assert_eq!(nearest("Full_Cone"), Some("full-cone"));
         assert_eq!(nearest("port-restricted"), Some("port-restricted-cone"));
         assert_eq!(nearest("xyzzy"), None);
+    }
+
+    #[test]
+    fn every_preset_says_what_it_rests_on_strongest_first() {
+        for p in &ALL {
+            assert!(!p.evidence.is_empty(), "{}", p.name);
+            assert!(p.evidence.is_sorted_by_key(|e| e.kind), "{}", p.name);
+            assert!(p.evidence.iter().all(|e| e.says.len() > 20 && !e.says.ends_with('.')), "{}", p.name);
+            assert!(!p.summary.ends_with('.') && p.summary.len() < 120, "{}", p.name);
+        }
+    }
+
+    #[test]
+    fn no_two_presets_are_one_behaviour_under_two_names() {
+        for (i, p) in ALL.iter().enumerate() {
+            let same = ALL.iter().skip(i + 1).find(|q| q.behavior == p.behavior);
+            assert_eq!(same.map(|q| q.name), None, "{}", p.name);
+        }
     }
 }

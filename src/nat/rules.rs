@@ -28,6 +28,7 @@ mod outbound;
 mod ports;
 mod reason;
 mod record;
+mod refused;
 mod state;
 mod sysctl;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod tests;
 use std::time::Duration;
 
 pub use ports::{PORT_RANGE, candidates};
+pub use refused::{Refusal, SHORTEST_LIFETIME_MS, refused};
 pub use sysctl::{Stage, Sysctl, sysctls};
 
 use crate::nat::Gateway;

@@ -3,6 +3,7 @@
 //! The only place where nlink's nftables part is used; `expressions` turns steps into the kernel's expressions.
 
 mod expressions;
+pub mod loss;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::nat::{Behavior, Filtering, Mapping, Semantics, UdpPolicy};
+use crate::nat::{Behavior, Filtering, Mapping, Pooling, Semantics, UdpPolicy};
 
 /// Innermost first; empty: nothing is in front.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,18 @@ impl Chain {
     /// One external endpoint towards everybody.
     pub(super) fn has_one_endpoint(&self) -> bool {
         self.composite().mapping == Mapping::EndpointIndependent
+    }
+
+    /// Not even its external address is the same towards everybody: a gateway takes any of several for each mapping, and
+    /// there is more than one mapping for one inside endpoint.
+    pub(super) fn roams(&self) -> bool {
+        let mut one_endpoint = true;
+        self.0.iter().any(|gateway| {
+            one_endpoint &= gateway.mapping == Mapping::EndpointIndependent;
+            let pool =
+                gateway.translation.translates() && gateway.addresses > 1 && gateway.pooling == Pooling::Arbitrary;
+            !one_endpoint && pool
+        })
     }
 
     /// Anybody reaches the announced endpoint.

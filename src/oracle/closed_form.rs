@@ -7,7 +7,7 @@
 
 use super::chain::Chain;
 use super::rule::{End, Path, direct};
-use super::unknown::{Assumptions, Unknown};
+use super::unknown::{self, Assumptions, Unknown};
 use super::{Prediction, shared};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
 use crate::nat::{Behavior, Filtering, Hairpinning};
@@ -29,13 +29,15 @@ pub struct Side {
     pub policy: CandidatePolicy,
     /// Forced ICE role.
     pub ice_role: Option<IceRole>,
+    /// Those of its gateways, by their places, that forward a UDP port which its agent may happen to use.
+    pub forwarded: Vec<usize>,
 }
 
 impl Side {
     /// A side without servers that may use every kind of candidate.
     pub fn new(gateways: Vec<Behavior>) -> Side {
-        let policy = CandidatePolicy::All;
-        Side { gateways, stun: false, turn: Vec::new(), wrong_credentials: false, policy, ice_role: None }
+        let (policy, turn, forwarded) = (CandidatePolicy::All, Vec::new(), Vec::new());
+        Side { gateways, stun: false, turn, wrong_credentials: false, policy, ice_role: None, forwarded }
     }
 }
 
@@ -63,7 +65,7 @@ pub struct Shared {
 
 /// What must happen.
 pub fn predict(situation: &Situation) -> Prediction {
-    let likeliest = answer(situation, &Assumptions::default());
+    let likeliest = answer(situation, &Assumptions::usual());
     let mattering = Unknown::mattering(situation, |assumptions| answer(situation, assumptions).outcomes);
     if !mattering.is_empty() {
         return unpredicted(mattering.into_iter().map(Unknown::reason).collect());
@@ -132,8 +134,13 @@ impl Means {
     fn of(situation: &Situation, who: OfferRole, assumptions: &Assumptions) -> Means {
         use CandidatePolicy as P;
         let side = situation.side(who);
-        let blocked = Chain::of(&side.gateways).blocks_udp();
-        let usable = |transport: &Transport| *transport == Transport::Tcp || !blocked;
+        let gateways = assumptions.gateways(side, who);
+        let blocked = Chain::of(&gateways).blocks_udp();
+        let tcp_lasts = !unknown::tcp_expires(side) || assumptions.grant(Unknown::Expiry(who));
+        let usable = |transport: &Transport| match transport {
+            Transport::Tcp => tcp_lasts,
+            Transport::Udp => !blocked,
+        };
         let accepted = !side.wrong_credentials || assumptions.grant(Unknown::Credentials(who));
         let has_relay = accepted && side.turn.iter().any(usable) && matches!(side.policy, P::All | P::Relay);
         let by_turn =
@@ -146,7 +153,7 @@ impl Means {
             situation.gathering == Gathering::Incomplete && !assumptions.grant(Unknown::CutShort) && has_host;
         Means {
             who,
-            gateways: side.gateways.clone(),
+            gateways,
             policy: side.policy,
             sends: has_host || has_reflexive,
             announces_host: has_host,
@@ -233,7 +240,7 @@ fn relayed(sides: &[Means; 2]) -> (ExpectedOutcome, String) {
     for way in ways {
         let (Some(a), Some(b)) = way else { continue };
         match direct(&a, &b) {
-            Path::Open(_) | Path::Racy(_) => {
+            Path::Open(_) => {
                 let reason = match (a.relay, b.relay) {
                     (true, true) => "both sides have a relay, and each knows the other's".to_owned(),
                     (true, false) => by_one_relay(&a, &b),
@@ -241,7 +248,9 @@ fn relayed(sides: &[Means; 2]) -> (ExpectedOutcome, String) {
                 };
                 return (ExpectedOutcome::Relayed, reason);
             }
-            Path::Closed(reason) | Path::NoRule(reason) => obstacles.push(reason),
+            // A relay has one endpoint and lets in addresses, so order matters only where even those change: with a pool,
+            // for which the least that can be said is what is asked here (`Unknown::Pool`).
+            Path::Racy(reason) | Path::Closed(reason) | Path::NoRule(reason) => obstacles.push(reason),
         }
     }
     let reason = if !obstacles.is_empty() {

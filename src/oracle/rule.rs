@@ -80,6 +80,11 @@ fn one_moves(stable: &End, moving: &End) -> Path {
     let surprise = format!("{} sends its checks from an endpoint that nobody was told", moving.name);
     if stable.chain.admits_everybody() {
         Path::Open(format!("{surprise}, but {} lets everybody in", stable.name))
+    } else if moving.chain.roams() {
+        Path::Closed(format!(
+            "{surprise}, not even from that address, and {} lets in only addresses that it has sent to",
+            stable.name
+        ))
     } else if stable.chain.admits_addresses() {
         Path::Open(format!("{surprise}, but {} has sent to its address and lets every port of it in", stable.name))
     } else {
@@ -89,6 +94,10 @@ fn one_moves(stable: &End, moving: &End) -> Path {
 
 fn both_move(a: &End, b: &End) -> Path {
     let surprise = format!("{} and {} both send from endpoints that nobody was told", a.name, b.name);
+    if a.chain.roams() || b.chain.roams() {
+        // The least that can be said: an answer may come from yet another address each time.
+        return Path::Closed(format!("{surprise}, and the address of at least one changes with each of them"));
+    }
     let talks_to = |x: &End, y: &End| x.chain.admits_addresses() && !y.chain.insists_on_ports();
     if !(talks_to(a, b) || talks_to(b, a)) {
         return Path::Closed(format!("{surprise}, and the first check or its answer meets a filter that drops it"));
@@ -111,6 +120,7 @@ fn affine(a: &End, b: &End) -> Option<Path> {
         let chain = &listener.chain;
         let hears = match (caller.announced, caller.chain.has_one_endpoint()) {
             (true, true) => chain.admits_endpoints(),
+            (true, false) if caller.chain.roams() => chain.admits_everybody(),
             (true, false) => chain.admits_addresses(),
             (false, _) => chain.admits_everybody(),
         };

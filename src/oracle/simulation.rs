@@ -79,9 +79,38 @@ impl Timing {
     }
 }
 
+/// Which address of a pool each new mapping gets, where pooling is arbitrary.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Draw {
+    /// One after the other, from this one on.
+    InTurn(u32),
+    /// By lot, from this seed.
+    ByLot(u32),
+}
+
+impl Draw {
+    /// The first ones of both kinds.
+    pub(super) fn some() -> impl Iterator<Item = Draw> {
+        (0..2).map(Draw::InTurn).chain((1..4).map(Draw::ByLot))
+    }
+
+    fn place(self, number: u32) -> u32 {
+        match self {
+            Draw::InTurn(first) => first + number,
+            // The high bits of a multiplicative hash are as good as any lot.
+            Draw::ByLot(seed) => ((number + 1).wrapping_mul(0x9e37_79b9) ^ seed.wrapping_mul(0x85eb_ca6b)) >> 7,
+        }
+    }
+}
+
 /// Runs one trial.
 pub(super) fn simulate(situation: &Situation, timing: Timing) -> Result {
-    let mut world = World::of(situation);
+    simulate_with(situation, timing, Draw::InTurn(0))
+}
+
+/// Runs one trial in which pools are drawn from like this.
+pub(super) fn simulate_with(situation: &Situation, timing: Timing, draw: Draw) -> Result {
+    let mut world = World::of(situation, draw);
     world.run(timing);
     world.result()
 }
@@ -96,11 +125,11 @@ struct World {
 }
 
 impl World {
-    fn of(situation: &Situation) -> World {
+    fn of(situation: &Situation, draw: Draw) -> World {
         let mut gateways = Vec::new();
         let mut add = |behavior: Behavior, outside: Realm, isolated: bool| {
-            let address = 100 + gateways.len() as u32;
-            gateways.push(Gateway::new(behavior, outside, address, isolated));
+            let address = 1000 * (1 + gateways.len() as u32);
+            gateways.push(Gateway::new(behavior, outside, address, isolated, draw));
             Some(gateways.len() - 1)
         };
         let sides = [&situation.offerer, &situation.answerer];
@@ -220,7 +249,7 @@ impl World {
             }
             let Some(g) = realm else { return self.at_relay(packet) };
             let gateway = &mut self.gateways[g];
-            if gateway.owns(packet.to) {
+            if gateway.owns(packet.to.0) {
                 match gateway.turn_around(packet) {
                     Hairpin::Dropped => return None,
                     Hairpin::Inside(turned) => packet = turned,
@@ -238,7 +267,7 @@ impl World {
     fn gateway_towards(&self, realm: Realm, address: u32) -> Option<usize> {
         (0..self.gateways.len()).filter(|g| self.gateways[*g].outside == realm).find(|g| {
             if self.gateways[*g].translates() {
-                return self.gateways[*g].address == address;
+                return self.gateways[*g].owns(address);
             }
             let host_inside = self.hosts.contains(&(Some(*g), address));
             host_inside || self.gateway_towards(Some(*g), address).is_some()

@@ -24,7 +24,7 @@ const BLOCK_PREFIX: u8 = 29;
 pub struct Addressing {
     /// Of the internet node.
     pub measuring: [Ipv4Addr; 2],
-    /// Of every peer, server and gateway towards the Internet: all but servers have exactly one.
+    /// Of every peer, server and gateway towards the Internet: a peer has exactly one.
     nodes: BTreeMap<String, Vec<Ipv4Addr>>,
     /// Behind every gateway.
     inside: BTreeMap<String, Inside>,
@@ -83,7 +83,7 @@ pub fn assign(scenario: &Scenario, tree: &Tree<'_>) -> Result<Addressing, Vec<Pl
     let attached = scenario.nats.iter().filter(|n| n.behind.is_none()).map(|n| &n.name);
     for node in attached.chain(scenario.peers.iter().filter(|p| p.behind.is_none()).map(|p| &p.name)) {
         let own = nodes.entry(node.clone()).or_default();
-        if own.is_empty() {
+        while own.len() < tree.addresses_of(node) {
             own.push(taken.choose(ranges.wan, &format!("`{node}`")));
         }
     }
@@ -95,7 +95,7 @@ pub fn assign(scenario: &Scenario, tree: &Tree<'_>) -> Result<Addressing, Vec<Pl
         inside.insert(gateway.name.clone(), own);
         for node in tree.inside_of(&gateway.name) {
             let addresses = nodes.entry((*node).to_owned()).or_default();
-            if addresses.is_empty() {
+            while addresses.len() < tree.addresses_of(node) {
                 addresses.push(taken.choose_within(network, &what(node)));
             }
         }
@@ -113,7 +113,7 @@ fn addresses_needed(server: &Server) -> usize {
 
 fn fixed_addresses(scenario: &Scenario) -> BTreeMap<&str, Vec<Ipv4Addr>> {
     let peers = scenario.peers.iter().map(|p| (p.name.as_str(), p.address.into_iter().collect::<Vec<_>>()));
-    let nats = scenario.nats.iter().map(|n| (n.name.as_str(), n.address.into_iter().collect()));
+    let nats = scenario.nats.iter().map(|n| (n.name.as_str(), n.addresses.clone()));
     let servers = scenario.servers.iter().map(|s| (s.name.as_str(), s.addresses.clone()));
     peers.chain(nats).chain(servers).filter(|(_, addresses)| !addresses.is_empty()).collect()
 }
@@ -124,7 +124,7 @@ fn prefix_inside(gateway: &str, tree: &Tree<'_>) -> u8 {
         return LAN_PREFIX;
     }
     // The nodes, the gateway itself, and the two addresses of a network that no node may have.
-    let needed = tree.inside_of(gateway).len() + 3;
+    let needed = tree.inside_of(gateway).iter().map(|node| tree.addresses_of(node)).sum::<usize>() + 3;
     let bits = needed.next_power_of_two().trailing_zeros();
     BLOCK_PREFIX.min(32 - bits as u8)
 }
@@ -148,8 +148,9 @@ impl Taken {
     /// Fixed addresses of nodes behind a gateway say which network is there.
     fn network_of_fixed(&mut self, gateway: &str, tree: &Tree<'_>, fixed: &BTreeMap<&str, Vec<Ipv4Addr>>) {
         let inside = tree.inside_of(gateway);
+        let of = |node: &&'_ str| fixed.get(*node).cloned().unwrap_or_default();
         let stated: Vec<(&str, Ipv4Addr)> =
-            inside.iter().filter_map(|node| Some((*node, *fixed.get(node)?.first()?))).collect();
+            inside.iter().flat_map(|node| of(node).into_iter().map(|address| (*node, address))).collect();
         let Some((_, first)) = stated.first() else { return };
         let network = around(*first, prefix_inside(gateway, tree));
         for (node, address) in &stated {

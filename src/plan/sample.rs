@@ -5,7 +5,7 @@ use crate::nat::{Behavior, Filtering, Hairpinning, Mapping};
 use crate::net::{Network, Transport};
 use crate::plan::{AgentProgram, Gathering, Implementation, ServerKind};
 use crate::protocol::TimerProfile;
-use crate::scenario::{Addresses, Ice, Nat, Peer, Scenario, Server};
+use crate::scenario::{Addresses, Ice, Loss, Nat, Peer, Scenario, Server};
 
 pub(super) fn network(text: &str) -> Network {
     text.parse().unwrap_or(Network::ALL)
@@ -43,6 +43,7 @@ pub(super) fn peer(name: &str, behind: Option<&str>) -> Peer {
         credentials: None,
         ice_role: None,
         policy: None,
+        loss: Loss::default(),
     }
 }
 
@@ -52,8 +53,10 @@ pub(super) fn nat(name: &str, behavior: Behavior, behind: Option<&str>) -> Nat {
         preset: None,
         behavior,
         behind: behind.map(str::to_owned),
-        address: None,
+        addresses: vec![],
         isolated: false,
+        forwards: vec![],
+        loss: Loss::default(),
     }
 }
 
@@ -67,6 +70,7 @@ pub(super) fn server(name: &str, kind: ServerKind) -> Server {
         transports: vec![Transport::Udp, Transport::Tcp],
         user: "user".to_owned(),
         password: "password".to_owned(),
+        loss: Loss::default(),
     }
 }
 

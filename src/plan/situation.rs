@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use super::address::Addressing;
 use super::tree::Tree;
 use super::{Peer, PlanProblem};
-use crate::nat::{Behavior, Filtering};
+use crate::nat::{Behavior, Filtering, Tcp};
 use crate::net::Transport;
 use crate::oracle::{Shared, Side, Situation};
 use crate::protocol::IceServer;
@@ -74,8 +74,10 @@ pub fn situation(scenario: &Scenario, tree: &Tree<'_>, offerer: &str, answerer: 
     let peer = |name: &str| scenario.peers.iter().find(|p| p.name == name);
     let behind = |name: &str| peer(name).and_then(|p| p.behind.as_deref());
     let side = |name: &str| {
-        let gateways = tree.way_out(behind(name)).map(|n| n.behavior).collect();
-        peer(name).map_or_else(|| Side::new(Vec::new()), |p| side(scenario, p, gateways))
+        let gateways = tree.way_out(behind(name)).map(|n| left_when_answered(n.behavior, scenario)).collect();
+        let forwarded = |p| forwarded(tree, p);
+        peer(name)
+            .map_or_else(|| Side::new(Vec::new()), |p| Side { forwarded: forwarded(p), ..side(scenario, p, gateways) })
     };
     Situation {
         offerer: side(offerer),
@@ -83,6 +85,36 @@ pub fn situation(scenario: &Scenario, tree: &Tree<'_>, offerer: &str, answerer: 
         shared: shared(tree, behind(offerer), behind(answerer)),
         gathering: scenario.ice.gathering,
     }
+}
+
+/// Ports below this are none that an agent or a NAT chooses by itself.
+const FIRST_CHOSEN_PORT: u16 = 20_000;
+
+/// A gateway with what is left of its lifetimes when an answer comes that was held back: until then nothing is sent
+/// through mappings that were made for the offer.
+fn left_when_answered(behavior: Behavior, scenario: &Scenario) -> Behavior {
+    let delay = scenario.ice.answer_delay_ms;
+    let left = |lifetime: u64| lifetime.saturating_sub(delay);
+    let tcp = Tcp { lifetime_ms: left(behavior.tcp().lifetime_ms), ..behavior.tcp() };
+    Behavior { lifetime_ms: left(behavior.lifetime_ms), tcp: behavior.tcp.map(|_| tcp), ..behavior }
+}
+
+/// Gateways, by their places on the way out, that forward a UDP port which a peer's agent may happen to use: any port where
+/// natlab does not know the agent, else one of those that hosts and NATs choose by themselves.
+fn forwarded(tree: &Tree<'_>, peer: &scenario::Peer) -> Vec<usize> {
+    let foreign = matches!(peer.agent, scenario::AgentProgram::Command(_));
+    let mut inner = peer.name.as_str();
+    let mut out = Vec::new();
+    for (place, nat) in tree.way_out(peer.behind.as_deref()).enumerate() {
+        let hits = |f: &scenario::Forward| {
+            f.protocol == Transport::Udp && f.to == inner && (foreign || f.to_port >= FIRST_CHOSEN_PORT)
+        };
+        if nat.forwards.iter().any(hits) {
+            out.push(place);
+        }
+        inner = &nat.name;
+    }
+    out
 }
 
 fn side(scenario: &Scenario, peer: &scenario::Peer, gateways: Vec<Behavior>) -> Side {
@@ -95,6 +127,7 @@ fn side(scenario: &Scenario, peer: &scenario::Peer, gateways: Vec<Behavior>) -> 
         wrong_credentials,
         policy: peer.policy.unwrap_or(scenario.ice.policy),
         ice_role: peer.ice_role,
+        forwarded: Vec::new(),
     }
 }
 

@@ -5,14 +5,15 @@
 //! behind gateways that do not translate, and nothing else: what is sent elsewhere vanishes there, as on the
 //! Internet.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::address::Addressing;
 use super::tree::Tree;
 use super::{Bridge, End, Gateway, Hop, Interface, Link, Measurement, Node, NodeRole, Route, Topology, seed};
-use crate::nat::Translation;
+use crate::nat::{Forward, Pair, Translation};
 use crate::net::Network;
-use crate::scenario::{Nat, Scenario};
+use crate::scenario::{Loss, Nat, Scenario};
 
 /// The longest name of an interface: `IFNAMSIZ` of Linux without its final zero.
 const LONGEST_INTERFACE_NAME: usize = 15;
@@ -25,7 +26,10 @@ const LAN: &str = "lan0";
 
 /// Builds the topology; `trial_seed` gives each gateway its own seed.
 pub fn topology(scenario: &Scenario, tree: &Tree<'_>, addressing: &Addressing, trial_seed: u64) -> Topology {
-    let mut building = Building { tree, addressing, nodes: Vec::new(), links: Vec::new() };
+    let peers = scenario.peers.iter().map(|p| (p.name.as_str(), p.loss));
+    let nats = scenario.nats.iter().map(|n| (n.name.as_str(), n.loss));
+    let losses = scenario.servers.iter().map(|s| (s.name.as_str(), s.loss)).chain(peers).chain(nats).collect();
+    let mut building = Building { tree, addressing, losses, nodes: Vec::new(), links: Vec::new() };
     building.internet(scenario);
     for nat in &scenario.nats {
         building.gateway(nat, seed::derive(trial_seed, &nat.name));
@@ -57,6 +61,8 @@ pub fn measurements(tree: &Tree<'_>) -> Vec<Measurement> {
 struct Building<'a> {
     tree: &'a Tree<'a>,
     addressing: &'a Addressing,
+    /// By the node that a link leads to.
+    losses: BTreeMap<&'a str, Loss>,
     nodes: Vec<Node>,
     links: Vec<Link>,
 }
@@ -124,8 +130,8 @@ impl Building<'_> {
             wan: WAN.to_owned(),
             external,
             inside: self.networks_inside(nat),
-            pairs: Vec::new(),
-            forwards: Vec::new(),
+            pairs: self.pairs(nat),
+            forwards: self.forwards(nat),
             seed,
             preset: nat.preset.clone(),
         };
@@ -180,9 +186,39 @@ impl Building<'_> {
         self.networks_inside(nat).into_iter().map(|to| Route { to, hop: hop.clone() }).collect()
     }
 
+    /// Of a 1:1 NAT: which external address is which inside address's.
+    fn pairs(&self, nat: &Nat) -> Vec<Pair> {
+        if nat.behavior.translation != Translation::OneToOne {
+            return Vec::new();
+        }
+        let external = self.addressing.of(&nat.name).iter();
+        external.zip(self.seen_inside(nat)).map(|(external, inside)| Pair { external: *external, inside }).collect()
+    }
+
+    /// Addresses that a gateway sees inside, in the order of the tree: those of the nodes behind it, and those behind
+    /// gateways in between that do not translate.
+    fn seen_inside(&self, nat: &Nat) -> Vec<Ipv4Addr> {
+        let of = |node: &&str| {
+            let further = self.tree.gateway(node).filter(|n| n.behavior.translation == Translation::None);
+            let own = self.addressing.of(node).iter().copied();
+            own.chain(further.map(|n| self.seen_inside(n)).unwrap_or_default()).collect::<Vec<_>>()
+        };
+        self.tree.inside_of(&nat.name).iter().flat_map(of).collect()
+    }
+
+    fn forwards(&self, nat: &Nat) -> Vec<Forward> {
+        let each = nat.forwards.iter().filter_map(|f| {
+            let to = SocketAddrV4::new(*self.addressing.of(&f.to).first()?, f.to_port);
+            Some(Forward { protocol: f.protocol, port: f.port, to })
+        });
+        each.collect()
+    }
+
+    /// From the side of the Internet to a node; what the link loses is the node's to say.
     fn link(&mut self, a: (&str, &str), b: (&str, &str)) {
         let end = |(node, interface): (&str, &str)| End { node: node.to_owned(), interface: interface.to_owned() };
-        self.links.push(Link { a: end(a), b: end(b) });
+        let loss = self.losses.get(b.0).copied().unwrap_or_default();
+        self.links.push(Link { a: end(a), b: end(b), loss });
     }
 }
 

@@ -77,6 +77,15 @@ impl<'a> Tree<'a> {
         self.gateways.get(name).copied()
     }
 
+    /// How many addresses a node has towards the Internet: a gateway that translates as many as it makes mappings of, any
+    /// other node one.
+    pub fn addresses_of(&self, node: &str) -> usize {
+        match self.gateway(node).map(|n| n.behavior) {
+            Some(b) if b.translation.translates() => usize::from(b.addresses.max(1)),
+            _ => 1,
+        }
+    }
+
     /// Whether addresses behind this gateway are public ones: neither it nor a gateway in front of it translates.
     pub fn public_inside(&self, gateway: &str) -> bool {
         self.way_out(Some(gateway)).all(|n| n.behavior.translation == Translation::None)

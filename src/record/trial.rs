@@ -9,7 +9,7 @@ use crate::net::{Network, Transport};
 use crate::oracle::Prediction;
 use crate::plan::{Deadlines, Expectation, ExpectedOutcome, Gathering, Implementation, ServerKind, Trial};
 use crate::protocol::TimerProfile;
-use crate::trace::{Moment, NoPlan, Trace};
+use crate::trace::{LossTrace, Moment, NoPlan, Trace};
 use crate::verdict::{self, Diagnosis, Outcome, Reason, Verdict};
 
 use super::{AgentRecord, names};
@@ -59,6 +59,9 @@ pub struct TrialRecord {
     pub deadlines: Deadlines,
     /// Gateways.
     pub nats: Vec<NatRecord>,
+    /// What links lost where the scenario asked for loss.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossTrace>,
     /// Servers.
     pub servers: Vec<ServerRecord>,
     /// Offerer, then answerer.
@@ -229,6 +232,7 @@ impl TrialRecord {
             },
             deadlines: trial.deadlines.clone(),
             nats: nats(trial, trace),
+            losses: trace.lab.losses.clone(),
             servers: servers(trial),
             agents,
             notes: notes.chain(held).collect(),

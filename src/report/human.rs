@@ -6,9 +6,9 @@ mod exchanges;
 mod findings;
 mod overview;
 mod page;
-mod paint;
+pub(super) mod paint;
 mod table;
-mod text;
+pub(super) mod text;
 mod words;
 
 use crate::record::{Record, TrialRecord};

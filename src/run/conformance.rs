@@ -14,7 +14,7 @@ use super::recorder::Recorder;
 use crate::event::Happened;
 use crate::lab::namespace::Sysctl;
 use crate::lab::topology::{self, Lab, LabError};
-use crate::nat::rules::{self, Stage};
+use crate::nat::rules;
 use crate::nat::{Filtering, Hairpinning, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
@@ -84,13 +84,7 @@ async fn measure_all(trial: &Trial, lab: &Lab, recorder: &Recorder) -> Result<bo
 async fn load(lab: &Lab, topology: &Topology, nat: &str, how: Load) -> Result<(), LabError> {
     let gateway = gateway(topology, nat)?;
     let node = lab.node(nat)?;
-    encode::load_table(&node.nft, &rules::table(gateway), how).await.map_err(LabError::rules(nat))?;
-    if how == Load::Fresh {
-        let sysctls: Vec<_> = topology::of_gateway(gateway, Stage::AfterTable).collect();
-        let set = node.run(|| sysctls.iter().try_for_each(Sysctl::write))?;
-        set.map_err(|why| LabError::Sysctl { node: nat.to_owned(), why })?;
-    }
-    Ok(())
+    topology::load(node, gateway, how).await
 }
 
 fn gateway<'a>(topology: &'a Topology, nat: &str) -> Result<&'a Gateway, LabError> {

@@ -16,7 +16,7 @@ use super::trial::{self, Control};
 use super::wire::{Answer, Request};
 use crate::lab::inner::Home;
 use crate::lab::preflight;
-use crate::run::exec;
+use crate::run::{exec, verify};
 
 /// Serves requests until their end. Runs inside a current-thread runtime: sockets and processes of every namespace are driven
 /// by one thread.
@@ -28,6 +28,7 @@ pub async fn serve(home: Home) -> io::Result<()> {
     let (cancel, cancelled) = watch::channel(false);
     let mut kept: BTreeMap<String, oneshot::Sender<()>> = BTreeMap::new();
     let mut work = JoinSet::new();
+    let mut observed = 0;
     loop {
         tokio::select! {
             line = requests.next_line() => {
@@ -48,6 +49,20 @@ pub async fn serve(home: Home) -> io::Result<()> {
                         let (home, answers) = (home.directory.clone(), answers.clone());
                         let cancelled = cancelled.clone();
                         work.spawn(async move { exec::run(*trial, &node, argv, &home, answers, cancelled).await });
+                    }
+                    Request::Observe { subject } => {
+                        let (directory, answers) = (home.directory.join("nodes"), answers.clone());
+                        let cancelled = cancelled.clone();
+                        observed += 1;
+                        work.spawn(async move {
+                            let name = subject.name.clone();
+                            let answer = match verify::observe(*subject, directory, observed, cancelled).await {
+                                Ok(seen) => Answer::Observed { subject: name, seen: Box::new(seen) },
+                                Err(why) => Answer::NotObserved { subject: name, why },
+                            };
+                            // Nobody listens any more only when the outer process is gone.
+                            let _ = answers.send(answer);
+                        });
                     }
                     Request::Examine => {
                         let (directory, notes, answers) = (home.directory.clone(), home.notes.clone(), answers.clone());

@@ -14,6 +14,7 @@ use super::session::{Session, Stop, cancelled};
 use super::trial::{SERVER_LIMIT, directory_name};
 use super::wire::{Answer, NotExecuted};
 use crate::event::Awaited;
+use crate::lab::loss;
 use crate::lab::process::{self, Lookup, Streams};
 use crate::lab::topology::{self, Lab, LabError};
 use crate::plan::Trial;
@@ -82,7 +83,8 @@ async fn prepare(
     let foreign = servers::wait_for_foreign(trial, lab, recorder, SERVER_LIMIT);
     let foreign = session.unless_cancelled(foreign).await.map_err(stopped)?;
     foreign.map_err(|()| stopped(Stop::Server))?;
-    session.unless_cancelled(lab.running(&trial.topology)).await.map_err(stopped)?.map_err(refused)
+    session.unless_cancelled(lab.running(&trial.topology)).await.map_err(stopped)?.map_err(refused)?;
+    loss::begin(&trial.topology, lab).await.map_err(refused)
 }
 
 fn stopped(stop: Stop) -> NotExecuted {

@@ -15,8 +15,8 @@ use super::taps::Taps;
 use super::wire::Answer;
 use crate::event::{Awaited, Happened};
 use crate::ice::OfferRole;
-use crate::lab::process;
 use crate::lab::topology::{self, Lab};
+use crate::lab::{loss, process};
 use crate::plan::Trial;
 use crate::protocol::{CommandBody, Configure, NetworkOptions, Timers};
 use crate::run::{conformance, servers};
@@ -88,6 +88,18 @@ pub async fn run(trial: Trial, home: &Path, answers: UnboundedSender<Answer>, mu
     let _ = answers.send(Answer::Ended { trial: trial.id });
 }
 
+/// Writes down what the links lost.
+async fn count_losses(trial: &Trial, lab: &Lab, recorder: &Recorder) {
+    match loss::count(&trial.topology, lab).await {
+        Ok(counted) => counted.into_iter().for_each(|what| {
+            recorder.record(what);
+        }),
+        Err(e) => {
+            recorder.record(Happened::Note { text: format!("counting what was lost: {e}") });
+        }
+    }
+}
+
 /// Builds the lab; a failure of the host is tried once more, and recorded either way.
 async fn build(trial: &Trial, home: &Path, recorder: &Recorder) -> Option<Lab> {
     let name = directory_name(&trial.id);
@@ -145,8 +157,19 @@ async fn play(
         recorder.record(Happened::LabFailed { error: e.to_string() });
         return Err(Stop::Server);
     }
+    // Measured without loss, run with it: what a gateway does must not hang on chance.
+    if let Err(e) = loss::begin(&trial.topology, lab).await {
+        recorder.record(Happened::LabFailed { error: e.to_string() });
+        return Err(Stop::Server);
+    }
     taps.watch_peers(trial, lab, recorder);
+    let ended = connect(trial, lab, session).await;
+    count_losses(trial, lab, recorder).await;
+    ended
+}
 
+/// What the agents do, from their start until the pair has settled.
+async fn connect(trial: &Trial, lab: &Lab, session: &mut Session<'_>) -> Result<(), Stop> {
     session.start_agents(lab)?;
     session
         .until(Awaited::Hello, Duration::from_millis(trial.deadlines.hello_ms), |s| s.all(|l| l.hello.is_some()))

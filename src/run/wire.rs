@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conformance::{Observations, Subject};
 use crate::event::{Direction, Event};
 use crate::lab::preflight::Finding;
 use crate::plan::Trial;
@@ -30,6 +31,11 @@ pub enum Request {
         node: String,
         /// Program and arguments.
         argv: Vec<String>,
+    },
+    /// Probe a subject of `natlab verify-nat`.
+    Observe {
+        /// All of it.
+        subject: Box<Subject>,
     },
     /// Try everything that labs need.
     Examine,
@@ -78,6 +84,20 @@ pub enum Answer {
     NotExecuted {
         /// Why.
         reason: NotExecuted,
+    },
+    /// What came of `Observe`.
+    Observed {
+        /// Name of the subject.
+        subject: String,
+        /// Everything that was seen.
+        seen: Box<Observations>,
+    },
+    /// Nothing came of `Observe`.
+    NotObserved {
+        /// Name of the subject.
+        subject: String,
+        /// Why.
+        why: String,
     },
     /// What came of `Examine`.
     Examined {

@@ -9,8 +9,10 @@ pub mod shape;
 pub mod words;
 
 mod addresses;
+mod axes;
 mod context;
 mod expectations;
+mod forwards;
 mod gateways;
 mod names;
 mod peers;
@@ -102,7 +104,7 @@ fn syntax_problem(file: &str, text: &str, message: &str, span: Option<Range<usiz
     let (what, expected) = message.split_once(", expected ").map_or((message, None), |(w, e)| (w, Some(e)));
     match what {
         "recursion limit" | "cannot recurse further; max recursion depth met" => {
-            problem("nested too deeply".to_owned()).help("nothing in a scenario is nested deeper than 4 levels")
+            problem("nested too deeply".to_owned()).help("nothing in a scenario is nested deeper than 5 levels")
         }
         "duplicate key" => problem(format!("duplicate key `{there}`")).label("was given before"),
         "string values must be quoted" if there.is_empty() => {

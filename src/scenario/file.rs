@@ -5,6 +5,8 @@
 //! type.
 
 mod duration;
+mod loss;
+mod nat;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -13,13 +15,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::ice::{CandidatePolicy, CandidateType, IceRole};
-use crate::nat::preset;
-use crate::nat::{Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
 use crate::net::{Network, Transport};
 use crate::protocol::TimerProfile;
 use crate::scenario::{ExpectedOutcome, Gathering, Implementation, ServerKind};
 
 pub use duration::{Millis, NotADuration};
+pub use loss::{Loss, LossTable, NotAShare, Share};
+pub use nat::{ExternalAddresses, ForwardTable, NatTable, NotAPortRange, Ports, TcpTable};
 
 /// Two peers, the NATs they stand behind, the servers they are given, and what is expected of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,8 +51,8 @@ pub struct ScenarioFile {
     /// The two peers, each in a table of its own: `[peer.NAME]`. Names of nodes have letters, digits, `.`, `_` and `-`,
     /// at most 32, and begin with a letter or a digit.
     pub peer: BTreeMap<String, PeerTable>,
-    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it; at most 8
-    /// stand one behind the other.
+    /// NATs and firewalls, each in a table of its own: `[nat.NAME]`. Every one must have a peer behind it; at most 32
+    /// in all, one behind the other or side by side.
     pub nat: BTreeMap<String, NatTable>,
     /// STUN and TURN servers, each in a table of its own: `[server.NAME]`. Every one must be given to a peer; at most
     /// 16.
@@ -140,6 +142,9 @@ pub struct PeerTable {
     pub ice_role: Option<IceRole>,
     /// Candidates this peer may gather and use. Without it `ice.policy` counts.
     pub policy: Option<CandidatePolicy>,
+    /// How many packets its link loses, by chance: a share such as `"5%"` for both directions, or one for each. Without
+    /// it none.
+    pub loss: Option<Loss>,
 }
 
 /// The agent of a peer.
@@ -189,48 +194,6 @@ pub struct ProgramAgent {
     pub command: Vec<String>,
 }
 
-/// A NAT or a firewall. Its behaviour is a `preset`, or the axes of RFC 4787 (`mapping` and `filtering`, or
-/// `translation` and `filtering`), or a preset with more axes that do not contradict it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct NatTable {
-    /// A behaviour by its usual name. Without it the axes alone count.
-    #[schemars(schema_with = "preset_names")]
-    pub preset: Option<String>,
-    /// How long an external endpoint is reused for packets from the same inside endpoint (RFC 4787 section 4.1).
-    /// Without it the preset's, else `eim`.
-    #[schemars(schema_with = "mapping")]
-    pub mapping: Option<Mapping>,
-    /// Which inbound packets an external endpoint lets through (RFC 4787 section 5). Without it the preset's, else
-    /// `apdf`.
-    #[schemars(schema_with = "filtering")]
-    pub filtering: Option<Filtering>,
-    /// How external ports are chosen (RFC 4787 section 4.2). Without it `preserving` for endpoint-independent mapping
-    /// and `random` otherwise.
-    pub ports: Option<PortAssignment>,
-    /// Whether two endpoints behind this NAT reach each other through their external endpoints (RFC 4787 section 6).
-    /// Without it `none`.
-    pub hairpinning: Option<Hairpinning>,
-    /// How long an idle UDP mapping lives (RFC 4787 section 4.3), at least 200 ms. Without it 120 s.
-    pub lifetime: Option<Millis>,
-    /// Where the answer to a session from outside leaves, for `adm`/`eif`, `apdm`/`eif` and `apdm`/`adf`: the only
-    /// behaviours that leave it open. Without it `strict`.
-    pub semantics: Option<Semantics>,
-    /// Whether UDP passes at all. Without it the preset's, else `allowed`.
-    pub udp: Option<UdpPolicy>,
-    /// Whether addresses are translated. `none` makes a plain router (`filtering = "eif"`) or a stateful firewall in
-    /// front of public addresses. Without it the preset's, else `napt`.
-    pub translation: Option<Translation>,
-    /// Name of the NAT that this one stands behind (as a home router behind a carrier's NAT). Without it this NAT is on
-    /// the Internet.
-    pub behind: Option<String>,
-    /// Its external address, where it matters: from `network.wan`, or behind another NAT from `network.lan` or
-    /// 100.64.0.0/10. Without it natlab chooses one.
-    pub address: Option<Ipv4Addr>,
-    /// Whether the nodes behind it are kept from reaching each other directly, as in a guest network.
-    pub isolated: bool,
-}
-
 /// A STUN or TURN server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -256,6 +219,9 @@ pub struct ServerTable {
     pub username: Option<String>,
     /// Password a TURN server accepts. Without it `natlab`.
     pub password: Option<String>,
+    /// How many packets its link loses, by chance: a share such as `"5%"` for both directions, or one for each. Without
+    /// it none.
+    pub loss: Option<Loss>,
 }
 
 /// Settings of both agents and of the way their descriptions are exchanged.
@@ -333,53 +299,4 @@ fn network(_: &mut SchemaGenerator) -> Schema {
         "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$",
         READ_AS: "network",
     })
-}
-
-fn preset_names(_: &mut SchemaGenerator) -> Schema {
-    let choices: Vec<_> = preset::ALL
-        .iter()
-        .map(|p| json_schema!({ "type": "string", "const": p.name, "description": sentence(p.summary) }))
-        .collect();
-    json_schema!({ "oneOf": choices })
-}
-
-/// A summary as the docstrings of other values are: a sentence.
-fn sentence(summary: &str) -> String {
-    let mut letters = summary.chars();
-    let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
-}
-
-/// An axis with its short names, which the documentation uses, and the long ones of RFC 4787.
-fn axis(choices: [(&str, &str, &str); 3]) -> Schema {
-    let choices: Vec<_> = choices
-        .into_iter()
-        .flat_map(|(short, long, meaning)| {
-            [
-                json_schema!({ "type": "string", "const": short, "description": meaning }),
-                json_schema!({ "type": "string", "const": long, "description": format!("The same as `{short}`.") }),
-            ]
-        })
-        .collect();
-    json_schema!({ "oneOf": choices })
-}
-
-fn mapping(_: &mut SchemaGenerator) -> Schema {
-    axis([
-        ("eim", "endpoint-independent", "The same external endpoint towards everybody."),
-        ("adm", "address-dependent", "One external endpoint per remote address."),
-        ("apdm", "address-and-port-dependent", "One external endpoint per remote address and port."),
-    ])
-}
-
-fn filtering(_: &mut SchemaGenerator) -> Schema {
-    axis([
-        ("eif", "endpoint-independent", "Packets from everybody come in."),
-        ("adf", "address-dependent", "Packets from addresses that the inside endpoint has sent to come in."),
-        (
-            "apdf",
-            "address-and-port-dependent",
-            "Packets from addresses and ports that the inside endpoint has sent to come in.",
-        ),
-    ])
 }

@@ -48,6 +48,7 @@ const ALL: &[Shipped] = shipped![
     "wrong-turn-credentials"
     "incomplete-gathering"
     "late-answer"
+    "lossy-link"
     "roles"
     "role-conflict"
 ];

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Moment, Remark};
-use crate::event::{Awaited, Happened, ProcessRole};
+use crate::event::{Awaited, Happened, LinkDirection, ProcessRole};
 use crate::nat::{Behavior, Measured};
 
 /// The lab so far.
@@ -16,6 +16,8 @@ pub struct LabTrace {
     pub failed: Option<Remark>,
     /// Gateways, in the order they were probed.
     pub measurements: Vec<NatTrace>,
+    /// What links lost, in the order they were counted.
+    pub losses: Vec<LossTrace>,
     /// Servers that failed: which one, and how.
     pub server_failures: Vec<ServerFailure>,
     /// Servers that listen.
@@ -57,6 +59,24 @@ impl NatTrace {
         let unmeasured = |d: &String| d.ends_with("not measured");
         self.measured.contradicts(&self.declared) || self.differences.iter().any(|d| !unmeasured(d))
     }
+}
+
+/// What a link lost in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LossTrace {
+    /// The node that the link connects to the rest.
+    pub node: String,
+    /// Seen from it.
+    pub direction: LinkDirection,
+    /// The chance of a packet to be lost, in hundredths of a percent.
+    pub asked: u16,
+    /// IPv4 packets lost.
+    pub dropped: u64,
+    /// IPv4 packets let through.
+    pub passed: u64,
+    /// Number of the event.
+    pub event: u64,
 }
 
 /// A server that could not be started, or ended by itself.
@@ -106,6 +126,14 @@ impl LabTrace {
                 declared: *declared,
                 measured: measured.clone(),
                 differences: differences.clone(),
+                event: at.event,
+            }),
+            Happened::LinkLoss { node, direction, asked, dropped, passed } => self.losses.push(LossTrace {
+                node: node.clone(),
+                direction: *direction,
+                asked: *asked,
+                dropped: *dropped,
+                passed: *passed,
                 event: at.event,
             }),
             Happened::StartFailed { node, role: ProcessRole::Server, error } => {

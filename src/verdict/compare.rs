@@ -4,7 +4,7 @@ use crate::ice::CandidateType;
 use crate::plan::{ExpectedOutcome, Trial};
 use crate::trace::Trace;
 
-use super::{Blame, Outcome, Reason, Verdict};
+use super::{Blame, Outcome, Reason, Verdict, loss};
 
 /// What a comparison gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +55,12 @@ pub fn compare(trial: &Trial, trace: &Trace, outcome: Outcome) -> Comparison {
             Blame::Nat => Verdict::Void,
             Blame::Nobody => Verdict::Skipped,
         };
+        comparison.excuse(trial, trace, outcome);
         return comparison;
     }
     comparison.prediction_against_expectation(trial);
     comparison.outcome(trial, outcome);
+    comparison.excuse(trial, trace, outcome);
     if outcome.is_path() {
         comparison.types(trial, trace);
         comparison.time(trial, trace);
@@ -74,6 +76,16 @@ impl Comparison {
     fn unmet(&mut self, text: impl Into<String>, events: impl IntoIterator<Item = u64>) {
         self.verdict = Verdict::Unmet;
         self.because(text, events);
+    }
+
+    /// Loss that the scenario asked for may be all that is behind an outcome.
+    fn excuse(&mut self, trial: &Trial, trace: &Trace, outcome: Outcome) {
+        if self.verdict == Verdict::Unmet
+            && let Some(reason) = loss::excuse(trial, trace, outcome, &self.accepted)
+        {
+            self.verdict = Verdict::Inconclusive;
+            self.reasons.push(reason);
+        }
     }
 
     fn prediction_against_expectation(&mut self, trial: &Trial) {

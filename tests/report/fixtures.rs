@@ -5,11 +5,12 @@ use natlab::nat::Mapping;
 use natlab::record::{HostInfo, Record, TrialRecord};
 
 /// Every fixture.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 14] = [
     "chain",
     "crashed",
     "direct",
     "interrupted",
+    "lossy",
     "no-path",
     "refused",
     "relayed",

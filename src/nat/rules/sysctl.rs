@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::nat::Filtering;
-use crate::nat::Gateway;
+use crate::nat::{Behavior, Filtering, Gateway, Refresh};
 
 /// A kernel setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +59,12 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
 /// tracking provides is missing then: errors about a packet do not find their way inside, and `ReplyAffine` is `Strict`.
 pub(super) fn conntrack_timeout(lifetime: Duration) -> u64 {
     if lifetime.subsec_nanos() == 0 { lifetime.as_secs() } else { 0 }
+}
+
+/// Whether connection tracking is made to forget UDP at once, and the maps decide alone: of lifetimes that it cannot count, and
+/// where packets of one direction keep nothing alive, since it takes both for a refresh.
+pub(super) fn untracked(b: &Behavior) -> bool {
+    b.refresh != Refresh::Both || conntrack_timeout(b.lifetime()) == 0
 }
 
 #[cfg(test)]

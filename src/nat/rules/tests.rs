@@ -226,7 +226,7 @@ fn text_of_the_nine() {
 
 #[test]
 fn text_of_the_presets_that_are_none_of_the_nine() {
-    for p in preset::ALL.iter().filter(|p| !nine().any(|b| b == p.behavior)) {
+    for p in ["open", "firewall", "udp-blocked"].into_iter().filter_map(preset::find) {
         snapshot(p.name, &gateway(p.behavior));
     }
     snapshot("firewall-adf", &gateway(Behavior::public(Filtering::AddressDependent)));

@@ -3,21 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Endpoint, Packet, Realm, translates};
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Semantics, UdpPolicy};
+use super::{Draw, Endpoint, Packet, Realm, translates};
+use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Pooling, Semantics, Translation, UdpPolicy};
 
 pub(super) struct Gateway {
     behavior: Behavior,
     pub outside: Realm,
+    /// The first of its external addresses; the others follow.
     pub address: u32,
     pub isolated: bool,
-    /// Inside endpoint and what the mapping depends on, to external port.
-    mappings: BTreeMap<(Endpoint, Option<u32>, Option<u16>), u16>,
-    owners: BTreeMap<u16, Endpoint>,
+    /// In which order a pool's addresses are taken.
+    draw: Draw,
+    /// Inside endpoint and what the mapping depends on, to external endpoint.
+    mappings: BTreeMap<(Endpoint, Option<u32>, Option<u16>), Endpoint>,
+    owners: BTreeMap<Endpoint, Endpoint>,
+    /// Of a 1:1 NAT: inside addresses, each at the place of its external one.
+    hosts: Vec<u32>,
     /// External endpoint (without translation: inside endpoint) and what the filter depends on.
     permissions: BTreeSet<(Endpoint, u32, Option<u16>)>,
-    /// Inside endpoint and remote endpoint, to the external port that their session uses.
-    sessions: BTreeMap<(Endpoint, Endpoint), u16>,
+    /// Inside endpoint and remote endpoint, to the external endpoint that their session uses.
+    sessions: BTreeMap<(Endpoint, Endpoint), Endpoint>,
 }
 
 pub(super) enum Hairpin {
@@ -26,14 +31,16 @@ pub(super) enum Hairpin {
 }
 
 impl Gateway {
-    pub fn new(behavior: Behavior, outside: Realm, address: u32, isolated: bool) -> Gateway {
+    pub fn new(behavior: Behavior, outside: Realm, address: u32, isolated: bool, draw: Draw) -> Gateway {
         Gateway {
             behavior,
             outside,
             address,
             isolated,
+            draw,
             mappings: BTreeMap::new(),
             owners: BTreeMap::new(),
+            hosts: Vec::new(),
             permissions: BTreeSet::new(),
             sessions: BTreeMap::new(),
         }
@@ -43,8 +50,13 @@ impl Gateway {
         translates(&self.behavior)
     }
 
-    pub fn owns(&self, endpoint: Endpoint) -> bool {
-        self.translates() && endpoint.0 == self.address
+    pub fn owns(&self, address: u32) -> bool {
+        let count = match self.behavior.translation {
+            // As many as there are hosts, of which there are two.
+            Translation::OneToOne => 2,
+            _ => u32::from(self.behavior.addresses),
+        };
+        self.translates() && (self.address..self.address + count).contains(&address)
     }
 
     fn affine(&self) -> bool {
@@ -60,8 +72,7 @@ impl Gateway {
         if self.blocked() {
             return None;
         }
-        let from =
-            if self.translates() { (self.address, self.external_port(packet.from, packet.to)) } else { packet.from };
+        let from = if self.translates() { self.external(packet.from, packet.to) } else { packet.from };
         let permission = self.permission(from, packet.to);
         self.permissions.insert(permission);
         Some(Packet { from, ..packet })
@@ -70,17 +81,17 @@ impl Gateway {
     /// From outside to inside.
     pub fn inbound(&mut self, packet: Packet) -> Option<Packet> {
         // A packet from the outside with the own address as its source is dropped by every router.
-        if self.blocked() || packet.from.0 == self.address {
+        if self.blocked() || self.owns(packet.from.0) {
             return None;
         }
         if !self.translates() {
             return self.lets_in(packet.to, packet.from).then_some(packet);
         }
-        let owner = *self.owners.get(&packet.to.1)?;
+        let owner = *self.owners.get(&packet.to)?;
         if self.affine() {
             match self.sessions.get(&(owner, packet.from)) {
-                Some(port) if *port == packet.to.1 => return Some(Packet { to: owner, ..packet }),
-                // One session of these two endpoints already runs through another port.
+                Some(own) if *own == packet.to => return Some(Packet { to: owner, ..packet }),
+                // One session of these two endpoints already runs through another endpoint.
                 Some(_) => return None,
                 None => {}
             }
@@ -88,13 +99,13 @@ impl Gateway {
         if !self.lets_in(packet.to, packet.from) {
             return None;
         }
-        self.sessions.insert((owner, packet.from), packet.to.1);
+        self.sessions.insert((owner, packet.from), packet.to);
         Some(Packet { to: owner, ..packet })
     }
 
     /// From inside to an own external endpoint.
     pub fn turn_around(&mut self, packet: Packet) -> Hairpin {
-        let Some(owner) = self.owners.get(&packet.to.1).copied() else { return Hairpin::Dropped };
+        let Some(owner) = self.owners.get(&packet.to).copied() else { return Hairpin::Dropped };
         if self.blocked() {
             return Hairpin::Dropped;
         }
@@ -104,31 +115,50 @@ impl Gateway {
             Hairpinning::ExternalSource => {
                 let Some(sent) = self.outbound(packet) else { return Hairpin::Dropped };
                 let known = self.sessions.get(&(owner, sent.from)).copied();
-                let clash = self.affine() && known.is_some_and(|port| port != packet.to.1);
-                let established = self.affine() && known == Some(packet.to.1);
+                let clash = self.affine() && known.is_some_and(|own| own != packet.to);
+                let established = self.affine() && known == Some(packet.to);
                 if clash || !established && !self.lets_in(packet.to, sent.from) {
                     return Hairpin::Dropped;
                 }
-                self.sessions.insert((owner, sent.from), packet.to.1);
+                self.sessions.insert((owner, sent.from), packet.to);
                 Hairpin::Inside(Packet { to: owner, ..sent })
             }
         }
     }
 
-    fn external_port(&mut self, inside: Endpoint, remote: Endpoint) -> u16 {
-        if let (true, Some(port)) = (self.affine(), self.sessions.get(&(inside, remote))) {
-            return *port;
+    fn external(&mut self, inside: Endpoint, remote: Endpoint) -> Endpoint {
+        if let (true, Some(own)) = (self.affine(), self.sessions.get(&(inside, remote))) {
+            return *own;
         }
         let key = match self.behavior.mapping {
             Mapping::EndpointIndependent => (inside, None, None),
             Mapping::AddressDependent => (inside, Some(remote.0), None),
             Mapping::AddressAndPortDependent => (inside, Some(remote.0), Some(remote.1)),
         };
-        let next = 20_000 + self.owners.len() as u16;
-        let port = *self.mappings.entry(key).or_insert(next);
-        self.owners.insert(port, inside);
-        self.sessions.insert((inside, remote), port);
-        port
+        let own = match self.mappings.get(&key) {
+            Some(own) => *own,
+            None => self.new_endpoint(inside),
+        };
+        self.mappings.insert(key, own);
+        self.owners.insert(own, inside);
+        self.sessions.insert((inside, remote), own);
+        own
+    }
+
+    fn new_endpoint(&mut self, inside: Endpoint) -> Endpoint {
+        if self.behavior.translation == Translation::OneToOne {
+            let place = self.hosts.iter().position(|host| *host == inside.0).unwrap_or_else(|| {
+                self.hosts.push(inside.0);
+                self.hosts.len() - 1
+            });
+            return (self.address + place as u32, inside.1);
+        }
+        let number = self.mappings.len() as u32;
+        let place = match self.behavior.pooling {
+            Pooling::Paired => 0,
+            Pooling::Arbitrary => self.draw.place(number) % u32::from(self.behavior.addresses),
+        };
+        (self.address + place, 20_000 + number as u16)
     }
 
     fn permission(&self, own: Endpoint, remote: Endpoint) -> (Endpoint, u32, Option<u16>) {

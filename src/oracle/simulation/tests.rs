@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::super::closed_form::{Shared, Side, predict};
 use super::*;
-use crate::nat::{Filtering, Hairpinning, Mapping, Semantics};
+use crate::nat::{Filtering, Hairpinning, Mapping, Pooling, PortAssignment, PortRange, Semantics};
 use crate::scenario::Gathering;
 
 /// The eleven behaviours of the table, in its order.
@@ -184,6 +184,133 @@ fn the_closed_form_agrees_behind_common_gateways() {
         }
     }
     all_agree(situations.into_iter(), Timing::extremes());
+}
+
+/// Every behaviour of the table with a pool of `addresses` that any mapping takes from.
+fn pooled(addresses: u8) -> Vec<Behavior> {
+    let pool = |(_, b): (String, Behavior)| Behavior { addresses, pooling: Pooling::Arbitrary, ..b };
+    behaviors().into_iter().map(pool).filter(|b| b.translation.translates()).collect()
+}
+
+/// What is predicted holds whichever addresses are drawn; how many situations were predicted, and how many were not.
+fn agree_for_every_draw(situations: impl Iterator<Item = Situation>) -> [usize; 2] {
+    let mut counts = [0, 0];
+    let mut differences = Vec::new();
+    for situation in situations {
+        let predicted = predict(&situation);
+        counts[usize::from(predicted.is_unpredicted())] += 1;
+        for (draw, timing) in Draw::some().flat_map(|draw| Timing::extremes().map(move |timing| (draw, timing))) {
+            let found = simulate_with(&situation, timing, draw).outcome;
+            if !predicted.is_unpredicted() && !predicted.outcomes.contains(&found) {
+                let said = &predicted.outcomes;
+                differences.push(format!("{draw:?} {timing:?}: {found:?}, said {said:?}\n  {}", brief(&situation)));
+            }
+        }
+    }
+    let some = differences.iter().take(12).cloned().collect::<Vec<_>>().join("\n");
+    assert!(differences.is_empty(), "{} differences, among them:\n{some}", differences.len());
+    counts
+}
+
+#[test]
+fn predictions_hold_whichever_address_of_a_pool_a_mapping_gets() {
+    let plain: Vec<Behavior> = both_semantics().into_iter().chain([blocked()]).collect();
+    let turn = [vec![], vec![Transport::Udp]];
+    let equipped = |b: Behavior| {
+        turn.iter()
+            .flat_map(move |turn| [false, true].map(|stun| Side { stun, turn: turn.clone(), ..Side::new(vec![b]) }))
+    };
+    for addresses in [2, 200] {
+        let pools: Vec<Behavior> = pooled(addresses).into_iter().flat_map(|b| [b, affine(b)]).collect();
+        let sides: Vec<Side> = pools.iter().copied().flat_map(equipped).collect();
+        let others: Vec<Side> = plain.iter().copied().chain(pools).flat_map(equipped).collect();
+        let all = sides.iter().flat_map(|a| others.iter().flat_map(move |b| [(a, b), (b, a)]));
+        let [predicted, not] = agree_for_every_draw(all.map(|(a, b)| pair(a.clone(), b.clone())));
+        assert!(predicted > not && not > 0, "{addresses} addresses: {predicted} predicted, {not} not");
+    }
+}
+
+/// A side with a pool needs a relay of its own: the permission at the other side's relay is for another address
+/// (diagnosis by address, RFC 8656 §9).
+#[test]
+fn a_relay_on_the_far_side_of_a_pool_is_not_promised() {
+    let symmetric = Behavior::napt(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
+    let pool = Behavior { addresses: 4, pooling: Pooling::Arbitrary, ..symmetric };
+    let udp = || vec![Transport::Udp];
+    let far = pair(with_stun(&[pool]), Side { turn: udp(), ..with_stun(&[symmetric]) });
+    let predicted = predict(&far);
+    assert!(predicted.is_unpredicted(), "{predicted:?}");
+    assert!(predicted.reasons[0].contains("for each mapping"), "{predicted:?}");
+    let own = pair(Side { turn: udp(), ..with_stun(&[pool]) }, with_stun(&[symmetric]));
+    assert_eq!(predict(&own).outcomes, [ExpectedOutcome::Relayed]);
+    let paired = pair(
+        with_stun(&[Behavior { pooling: Pooling::Paired, ..pool }]),
+        Side { turn: udp(), ..with_stun(&[symmetric]) },
+    );
+    assert_eq!(predict(&paired).outcomes, [ExpectedOutcome::Relayed]);
+}
+
+#[test]
+fn a_pool_in_front_of_a_symmetric_nat_makes_it_roam_although_it_is_endpoint_independent() {
+    let inner = Behavior::napt(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
+    for addresses in [2, 200] {
+        let carrier = Behavior { addresses, pooling: Pooling::Arbitrary, ..home(Filtering::EndpointIndependent) };
+        let chains = [vec![inner, carrier], vec![home(Filtering::AddressDependent), carrier]];
+        let sides: Vec<Side> = chains.iter().map(|c| with_stun(c)).collect();
+        let others: Vec<Side> = behaviors().iter().map(|(_, b)| with_stun(&[*b])).collect();
+        let relayed = others.iter().map(|o| Side { turn: vec![Transport::Udp], ..o.clone() });
+        let others: Vec<Side> = others.iter().cloned().chain(relayed).collect();
+        let all = sides.iter().flat_map(|a| others.iter().map(move |b| pair(a.clone(), b.clone())));
+        let [predicted, not] = agree_for_every_draw(all);
+        assert!(predicted > 0 && not > 0);
+    }
+}
+
+#[test]
+fn the_closed_form_agrees_for_one_to_one_nats() {
+    let whole: Vec<Behavior> = Filtering::ALL.map(Behavior::one_to_one).to_vec();
+    let chains = whole.iter().map(|b| vec![*b]).chain(pairs(&whole).map(|(a, b)| vec![a, b]));
+    let chains = chains.chain(whole.iter().map(|b| vec![home(Filtering::AddressAndPortDependent), *b]));
+    let sides: Vec<Side> = chains.flat_map(|c| [with_stun(&c), Side::new(c)]).collect();
+    let others: Vec<Side> =
+        both_semantics().into_iter().map(|b| with_stun(&[b])).chain(sides.iter().cloned()).collect();
+    all_agree(sides.iter().flat_map(|a| others.iter().map(move |b| pair(a.clone(), b.clone()))), Timing::extremes());
+    // Both behind the same one, apart from each other: each has an external address of its own, and packets turn around.
+    let shared = Some(Shared { gateways: 1, isolated: true });
+    let hairpins = [Hairpinning::None, Hairpinning::ExternalSource, Hairpinning::InternalSource];
+    let common = whole.iter().flat_map(|b| hairpins.map(|hairpinning| Behavior { hairpinning, ..*b }));
+    all_agree(common.map(|b| Situation { shared, ..pair(with_stun(&[b]), with_stun(&[b])) }), Timing::extremes());
+}
+
+/// An axis that cannot be judged is no prediction where it matters, and none of it where it does not.
+#[test]
+fn ports_and_lifetimes_that_may_not_last_are_no_prediction_where_they_matter() {
+    let eim = home(Filtering::AddressAndPortDependent);
+    let few = PortRange { first: 40_000, last: 40_007 };
+    let doubtful = [
+        Behavior { ports: PortAssignment::Sequential, port_range: few, ..eim },
+        Behavior { ports: PortAssignment::Random, port_block: Some(8), ..eim },
+        Behavior { lifetime_ms: 400, ..eim },
+    ];
+    for b in doubtful {
+        let predicted = predict(&pair(with_stun(&[b]), with_stun(&[eim])));
+        assert!(predicted.is_unpredicted(), "{b:?}: {predicted:?}");
+        // In one network nothing passes the NAT.
+        let shared = Some(Shared { gateways: 1, isolated: false });
+        let inside = predict(&Situation { shared, ..pair(with_stun(&[b]), with_stun(&[b])) });
+        assert_eq!(inside.outcomes, [ExpectedOutcome::Direct], "{b:?}");
+    }
+    let lasting = Behavior { port_block: Some(128), lifetime_ms: 30_000, ports: PortAssignment::Random, ..eim };
+    assert_eq!(predict(&pair(with_stun(&[lasting]), with_stun(&[eim]))).outcomes, [ExpectedOutcome::Direct]);
+}
+
+#[test]
+fn a_forward_that_an_agent_may_use_is_no_prediction_where_it_matters() {
+    let symmetric = Behavior::napt(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
+    let forwarded = Side { forwarded: vec![0], ..with_stun(&[symmetric]) };
+    assert!(predict(&pair(forwarded.clone(), with_stun(&[symmetric]))).is_unpredicted());
+    let open = with_stun(&[home(Filtering::EndpointIndependent)]);
+    assert_eq!(predict(&pair(forwarded, open)).outcomes, [ExpectedOutcome::Direct]);
 }
 
 /// The table of docs/oracle.md: types of both ends where the path is direct; otherwise `-` where no semantics open one,

@@ -42,7 +42,7 @@ fn between_gateways_addresses_are_shared_ones_and_behind_a_firewall_public_ones(
 fn fixed_addresses_are_honoured_and_nothing_else_is_put_there() {
     let mut s = homes();
     s.peers[0].address = Some("192.168.7.9".parse().unwrap());
-    s.nats[1].address = Some("198.51.100.1".parse().unwrap());
+    s.nats[1].addresses = vec!["198.51.100.1".parse().unwrap()];
     s.servers[0].addresses = vec!["203.0.113.1".parse().unwrap()];
     let addressing = assigned(&s).unwrap();
     assert_eq!(addressing.inside("home-a").unwrap().network, network("192.168.7.0/24"));

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::address::assign;
 use super::super::sample::{home, nat, scenario, shapes};
 use super::*;
-use crate::nat::{Filtering, Mapping};
+use crate::nat::{Behavior, Filtering, Mapping};
+use crate::net::Transport;
 
 fn built(scenario: &Scenario) -> Topology {
     let tree = Tree::of(scenario).unwrap();
@@ -208,4 +209,68 @@ fn a_gateway_owns_external_addresses_only_if_it_translates() {
             assert!(!gateway.inside.is_empty(), "{shape}");
         }
     }
+}
+
+#[test]
+fn a_pool_of_addresses_stands_outside_and_the_internet_knows_each() {
+    let mut s =
+        scenario(vec![nat("home", home(), None), nat("carrier", home(), None)], [Some("home"), Some("carrier")]);
+    s.nats[1].behavior.addresses = 3;
+    s.nats[0].behind = Some("carrier".to_owned());
+    s.nats[0].behavior.addresses = 2;
+    let t = built(&s);
+    for (name, count) in [("carrier", 3), ("home", 2)] {
+        let node = t.node(name).unwrap();
+        let external = &node.gateway.as_ref().unwrap().external;
+        assert_eq!(external.len(), count);
+        let there: Vec<Ipv4Addr> = node.interfaces[0].addresses.iter().map(|n| n.address).collect();
+        assert_eq!(&there, external, "every external address is an address of {name}");
+    }
+    let internet = t.node(Topology::INTERNET).unwrap();
+    for address in &t.node("carrier").unwrap().gateway.as_ref().unwrap().external {
+        assert!(internet.routes.iter().any(|r| r.to == single(*address)), "{address}");
+    }
+}
+
+#[test]
+fn a_one_to_one_nat_pairs_each_address_inside_with_one_outside() {
+    let whole = Behavior::one_to_one(Filtering::AddressAndPortDependent);
+    let router = Behavior::public(Filtering::EndpointIndependent);
+    let mut s = scenario(
+        vec![nat("cloud", whole, None), nat("router", router, Some("cloud")), nat("home", home(), Some("router"))],
+        [Some("cloud"), Some("home")],
+    );
+    s.nats[0].behavior.addresses = 4;
+    s.nats[2].behavior.addresses = 2;
+    let t = built(&s);
+    let gateway = t.node("cloud").unwrap().gateway.as_ref().unwrap();
+    let pairs = &gateway.pairs;
+    let inside: Vec<Ipv4Addr> = pairs.iter().map(|p| p.inside).collect();
+    let own = |name: &str| t.node(name).unwrap().interfaces[0].addresses.iter().map(|n| n.address).collect::<Vec<_>>();
+    assert_eq!(inside, [own("alice"), own("router"), own("home")].concat());
+    assert_eq!(pairs.iter().map(|p| p.external).collect::<Vec<_>>(), gateway.external);
+    assert_eq!(t.node("home").unwrap().gateway.as_ref().unwrap().pairs, []);
+}
+
+#[test]
+fn a_forward_leads_to_an_address() {
+    let mut s = scenario(vec![nat("home", home(), None)], [Some("home"), None]);
+    let to = "alice".to_owned();
+    s.nats[0].forwards = vec![crate::scenario::Forward { protocol: Transport::Udp, port: 7000, to, to_port: 7001 }];
+    let t = built(&s);
+    let alice = t.node("alice").unwrap().interfaces[0].addresses[0].address;
+    let forwards = &t.node("home").unwrap().gateway.as_ref().unwrap().forwards;
+    assert_eq!(forwards, &[Forward { protocol: Transport::Udp, port: 7000, to: SocketAddrV4::new(alice, 7001) }]);
+}
+
+#[test]
+fn what_a_link_loses_stands_on_the_link_that_leads_to_its_node() {
+    let mut s = scenario(vec![nat("home", home(), None)], [Some("home"), Some("home")]);
+    s.peers[1].loss = Loss { up: 2_000, down: 5 };
+    s.nats[0].loss = Loss { up: 1, down: 0 };
+    s.servers[0].loss = Loss { up: 0, down: 7 };
+    let t = built(&s);
+    let of = |node: &str| t.links.iter().find(|l| l.b.node == node).unwrap().loss;
+    assert_eq!((of("bob"), of("home"), of("stun")), (s.peers[1].loss, s.nats[0].loss, s.servers[0].loss));
+    assert!(of("alice").is_none() && of("turn").is_none());
 }

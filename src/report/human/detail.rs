@@ -44,6 +44,10 @@ pub fn show(page: &mut Page, trial: &TrialRecord) {
     for nat in &trial.nats {
         gateway(page, nat);
     }
+    let losses: Vec<String> = trial.losses.iter().map(words::loss).collect();
+    if !losses.is_empty() {
+        page.labelled_parts(4, "lost", BEGIN, Tone::Plain, &losses);
+    }
     let mut lab = vec![words::count(trial.lab.nodes, "node")];
     lab.extend(trial.lab.build_ms.map(|ms| format!("built in {}", words::duration(ms))));
     lab.push(format!("{} events in {}", trial.lab.events, words::duration(trial.lab.total_ms)));
@@ -77,7 +81,7 @@ fn expectation(trial: &TrialRecord) -> Option<String> {
 
 fn gateway(page: &mut Page, nat: &NatRecord) {
     let list = |items: Vec<String>| items.join(", ");
-    let mut parts = vec![words::behaviour(nat.classic_name.as_deref().or(nat.preset.as_deref()), &nat.declared)];
+    let mut parts = vec![words::behaviour(words::name(nat), &nat.declared)];
     if !nat.external.is_empty() {
         parts.push(format!("external {}", list(nat.external.iter().map(ToString::to_string).collect())));
     }

@@ -9,11 +9,14 @@ use crate::ice::OfferRole;
 use crate::record::TrialRecord;
 use crate::record::trial::NatRecord;
 use crate::report::Look;
+use crate::trace::LossTrace;
 use crate::verdict::{Outcome, Verdict};
 
 /// So many trials of a scenario are shown one by one. Of more, which are repeats, the first of each offer direction and
 /// outcome stands for those that are met, and some for those that are not.
 const ALL: usize = 4;
+/// Where what was lost begins.
+const LOST: usize = 6;
 /// Rows that stand for trials that are not met.
 const UNMET: usize = 3;
 
@@ -27,9 +30,28 @@ pub fn show(page: &mut Page, trials: &[&TrialRecord], look: &Look) {
     page.blank();
     let shown = chosen(trials, look);
     page.table(2, &table(&shown));
+    losses(page, trials);
     let more = trials.len() - shown.len();
     if more > 0 {
         page.wrapped(2, Tone::Dim, &format!("… and {}: -v shows all of them", words::count(more, "more trial")));
+    }
+}
+
+/// What links lost in all trials together, where the scenario asked for loss.
+fn losses(page: &mut Page, trials: &[&TrialRecord]) {
+    let mut sums: Vec<LossTrace> = Vec::new();
+    for loss in trials.iter().flat_map(|trial| &trial.losses) {
+        match sums.iter_mut().find(|sum| (&sum.node, sum.direction) == (&loss.node, loss.direction)) {
+            Some(sum) => {
+                sum.dropped += loss.dropped;
+                sum.passed += loss.passed;
+            }
+            None => sums.push(loss.clone()),
+        }
+    }
+    if !sums.is_empty() {
+        let said: Vec<String> = sums.iter().map(words::loss).collect();
+        page.labelled_parts(2, "lost", LOST, Tone::Plain, &said);
     }
 }
 
@@ -37,7 +59,7 @@ pub fn show(page: &mut Page, trials: &[&TrialRecord], look: &Look) {
 fn gateways(page: &mut Page, trials: &[&TrialRecord]) {
     let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
     for nat in trials.first().map(|t| t.nats.as_slice()).unwrap_or_default() {
-        let name = nat.classic_name.as_deref().or(nat.preset.as_deref());
+        let name = words::name(nat);
         let behind = behind(&nat.name, trials).map(|outer| format!(" behind {outer}")).unwrap_or_default();
         let mut said = vec![format!("{}{behind}", words::behaviour(name, &nat.declared))];
         said.extend(measured(&nat.name, trials));

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use super::paint::Tone;
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation};
 use crate::plan::ExpectedOutcome;
-use crate::record::trial::RelayUse;
+use crate::record::trial::{NatRecord, RelayUse};
 use crate::record::{AgentRecord, TrialRecord};
+use crate::trace::LossTrace;
 use crate::verdict::Verdict;
 
 /// A time in milliseconds with three significant digits at most, in seconds from one second on.
@@ -30,6 +31,22 @@ pub fn endpoint(address: &str, port: u16) -> String {
 /// Endpoints, or nothing.
 pub fn endpoints(list: &[SocketAddr]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What a gateway is called: by its preset, unless that is the classic name, which people write without hyphens.
+pub fn name(nat: &NatRecord) -> Option<&str> {
+    let (preset, classic) = (nat.preset.as_deref(), nat.classic_name.as_deref());
+    let says_more = |p: &&str| classic.is_none_or(|c| c.replace(' ', "-") != *p);
+    preset.filter(says_more).or(classic)
+}
+
+/// What a link lost, beside what it was to lose.
+pub fn loss(loss: &LossTrace) -> String {
+    let all = loss.dropped + loss.passed;
+    let share = |hundredths: f64| format!("{:.1} %", hundredths / 100.0);
+    let found =
+        if all == 0 { String::new() } else { format!(" ({})", share(10_000.0 * loss.dropped as f64 / all as f64)) };
+    format!("{} {} {} of {all}{found}, asked {}", loss.node, loss.direction, loss.dropped, share(f64::from(loss.asked)))
 }
 
 /// A mark and a word, and their tone: never the one without the other.

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::context::Context;
 use crate::net::{Network, is_public};
 use crate::scenario::Nat;
+use crate::scenario::file::ExternalAddresses;
 
 /// Between NATs a carrier's shared addresses may be used as well (RFC 6598).
 const SHARED: Network = Network::new(Ipv4Addr::new(100, 64, 0, 0), 10);
@@ -19,6 +20,9 @@ const PRIVATE: [Network; 3] = [
 const LONGEST_PUBLIC_PREFIX: u8 = 28;
 /// The smallest private range: room for 16 networks of 254 addresses.
 const LONGEST_PRIVATE_PREFIX: u8 = 20;
+
+/// Places in lists of addresses.
+const NUMBERS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];
 
 /// One address that the scenario fixes.
 struct Fixed<'a> {
@@ -34,9 +38,17 @@ pub fn check(context: &mut Context<'_>, nats: &[Nat]) {
     let mut fixed: Vec<(Fixed<'_>, Vec<(Network, &str)>)> = Vec::new();
     let mut inside: Vec<(&str, Vec<&str>, Ipv4Addr)> = Vec::new();
 
-    let peers = context.peers.iter().map(|(name, p)| ("peer", *name, p.behind.as_deref(), p.address));
-    let gateways = context.nats.iter().map(|(name, n)| ("nat", *name, n.behind.as_deref(), n.address));
-    for (kind, name, behind, address) in peers.chain(gateways) {
+    let peers = context.peers.iter().map(|(name, p)| ("peer", *name, p.behind.as_deref(), p.address, None));
+    let gateways = context.nats.iter().map(|(name, n)| ("nat", *name, n.behind.as_deref(), n.address, None));
+    let several = context.nats.iter().flat_map(|(name, n)| {
+        let all = match &n.addresses {
+            Some(ExternalAddresses::These(all)) => all.as_slice(),
+            _ => &[],
+        };
+        let behind = n.behind.as_deref();
+        NUMBERS.iter().zip(all).map(move |(place, a)| ("nat", *name, behind, Some(*a), Some(*place)))
+    });
+    for (kind, name, behind, address, place) in peers.chain(gateways).chain(several) {
         let Some(address) = address else { continue };
         let chain = context.chain(behind);
         let public = !chain.iter().any(|nat| translates(nat));
@@ -45,15 +57,18 @@ pub fn check(context: &mut Context<'_>, nats: &[Nat]) {
             (false, "peer") => vec![(network.lan, "network.lan")],
             (false, _) => vec![(network.lan, "network.lan"), (SHARED, "shared addresses")],
         };
-        let path = vec![kind, name, "address"];
+        let path = match place {
+            None => vec![kind, name, "address"],
+            Some(place) => vec![kind, name, "addresses", place],
+        };
         if let (false, Some(nat)) = (public, chain.first()) {
             inside.push((nat, path.clone(), address));
         }
         fixed.push((Fixed { path, address }, ranges));
     }
-    let numbers = ["0", "1"];
+    both_ways(context);
     for (name, server) in &context.servers {
-        for (n, address) in numbers.iter().zip(server.addresses.iter().flatten()) {
+        for (n, address) in NUMBERS.iter().zip(server.addresses.iter().flatten()) {
             let path = vec!["server", *name, "addresses", *n];
             fixed.push((Fixed { path, address: *address }, vec![(network.servers, "network.servers")]));
         }
@@ -87,6 +102,18 @@ pub fn check(context: &mut Context<'_>, nats: &[Nat]) {
         }
     }
     local_networks(context, &inside);
+}
+
+/// A list of external addresses has its first one already.
+fn both_ways(context: &mut Context<'_>) {
+    for (name, table) in context.nats.clone() {
+        if let (Some(_), Some(ExternalAddresses::These(_))) = (table.address, &table.addresses) {
+            let problem = context
+                .problem(&["nat", name, "address"], "`addresses` already says which ones they are")
+                .related(context.places.value(&["nat", name, "addresses"]), "here");
+            context.push(problem);
+        }
+    }
 }
 
 fn ranges(context: &mut Context<'_>) {

@@ -1,45 +1,50 @@
 //! NATs and firewalls: what each does, and how they stand behind each other. Pure.
 
 use super::context::Context;
-use super::names;
+use super::{axes, forwards, names};
 use crate::nat::preset;
-use crate::nat::{Behavior, Filtering, Mapping, Semantics, Translation, UdpPolicy};
-use crate::scenario::Nat;
+use crate::nat::{Behavior, Filtering, Mapping, Tcp, Translation, UdpPolicy};
 use crate::scenario::diagnostic::nearest;
-use crate::scenario::file::NatTable;
+use crate::scenario::file::{ExternalAddresses, NatTable, TcpTable};
+use crate::scenario::{Loss, Nat};
 
-/// The shortest lifetime of a mapping that a lab can keep, in milliseconds.
-const SHORTEST_LIFETIME: u64 = 200;
-/// The most NATs one behind the other.
-const DEEPEST: usize = 8;
-/// The most NATs: two peers behind as many as possible.
-const MOST: usize = 2 * DEEPEST;
+/// The most NATs. Two peers may both stand behind all of them, one behind the other, and reach each other through the
+/// outermost: a packet then passes 32 up and 31 down, and Linux hosts send it with a time to live of 64.
+const MOST: usize = 32;
 
 /// Checks every NAT; gives them in the order of the file.
 pub fn check(context: &mut Context<'_>) -> Vec<Nat> {
     let tables = context.nats.clone();
     if let Some((name, _)) = tables.get(MOST) {
         let count = context.file.nat.len();
-        let problem = context.key_problem(&["nat", name], format!("at most {MOST} NATs, this scenario has {count}"));
+        let problem = context
+            .key_problem(&["nat", name], format!("at most {MOST} NATs, this scenario has {count}"))
+            .help("packets are sent with a time to live of 64, and may have to pass each NAT twice");
         context.push(problem);
     }
     let mut out = Vec::new();
     for (name, table) in &tables {
         let behavior = behavior(context, name, table);
-        axes_in_use(context, name, table, &behavior);
+        axes::check(context, name, table, &behavior);
         out.push(Nat {
             name: (*name).to_owned(),
             preset: table.preset.clone(),
             behavior,
             behind: table.behind.clone(),
-            address: table.address,
+            addresses: match &table.addresses {
+                Some(ExternalAddresses::These(all)) => all.clone(),
+                _ => table.address.into_iter().collect(),
+            },
             isolated: table.isolated,
+            forwards: forwards::check(context, name, table, &behavior),
+            loss: table.loss.as_ref().map(Loss::from).unwrap_or_default(),
         });
     }
     references(context);
     cycles(context);
     unused(context);
     isolation(context);
+    axes::one_to_one(context, &mut out);
     out
 }
 
@@ -67,11 +72,19 @@ fn behavior(context: &mut Context<'_>, name: &str, table: &NatTable) -> Behavior
         (Translation::OneToOne, _) => Behavior::one_to_one(filtering),
         (Translation::None, _) => Behavior::public(filtering),
     };
-    if translation == Translation::None && mapping != Mapping::EndpointIndependent {
-        let path = ["nat", name, if table.mapping.is_some() { "mapping" } else { "translation" }];
-        let problem = context
-            .problem(&path, "without translation there is no mapping to depend on the destination")
-            .help("leave out `mapping`, or `translation`");
+    let tcp_mapping = table.tcp.as_ref().and_then(|tcp| tcp.mapping);
+    let depending = |m: Mapping| m != Mapping::EndpointIndependent;
+    if translation != Translation::Napt && (depending(mapping) || tcp_mapping.is_some_and(depending)) {
+        let stated: &[&str] = match (depending(mapping), table.mapping) {
+            (true, Some(_)) => &["nat", name, "mapping"],
+            (true, None) => &["nat", name, "translation"],
+            (false, _) => &["nat", name, "tcp", "mapping"],
+        };
+        let why = match translation {
+            Translation::OneToOne => "a one-to-one NAT has no mapping that could depend on the destination",
+            _ => "without translation there is no mapping to depend on the destination",
+        };
+        let problem = context.problem(stated, why).help("leave out `mapping`, or `translation`");
         context.push(problem);
     }
     Behavior {
@@ -81,7 +94,31 @@ fn behavior(context: &mut Context<'_>, name: &str, table: &NatTable) -> Behavior
         hairpinning: table.hairpinning.unwrap_or(start.hairpinning),
         semantics: table.semantics.unwrap_or(start.semantics),
         lifetime_ms: table.lifetime.map_or(start.lifetime_ms, |l| l.0),
+        port_range: table.port_range.map_or(start.port_range, |range| range.0),
+        port_step: table.port_step.unwrap_or(start.port_step),
+        port_block: table.port_block.or(start.port_block),
+        addresses: match &table.addresses {
+            Some(ExternalAddresses::Count(count)) => *count,
+            Some(ExternalAddresses::These(all)) => u8::try_from(all.len()).unwrap_or(u8::MAX),
+            None => start.addresses,
+        },
+        pooling: table.pooling.unwrap_or(start.pooling),
+        refresh: table.refresh.unwrap_or(start.refresh),
+        unsolicited: table.unsolicited.unwrap_or(start.unsolicited),
+        icmp_errors: table.icmp_errors.unwrap_or(start.icmp_errors),
+        tcp: table.tcp.as_ref().map_or(start.tcp, |written| Some(tcp(written, start.tcp()))),
         ..start
+    }
+}
+
+/// What is stated of TCP, over what holds without it.
+fn tcp(written: &TcpTable, start: Tcp) -> Tcp {
+    Tcp {
+        mapping: written.mapping.unwrap_or(start.mapping),
+        filtering: written.filtering.unwrap_or(start.filtering),
+        unsolicited: written.unsolicited.unwrap_or(start.unsolicited),
+        simultaneous_open: written.simultaneous_open.unwrap_or(start.simultaneous_open),
+        lifetime_ms: written.lifetime.map_or(start.lifetime_ms, |l| l.0),
     }
 }
 
@@ -98,7 +135,12 @@ fn contradictions(context: &mut Context<'_>, name: &str, table: &NatTable, prese
         (
             "translation",
             !blocked && table.translation.is_some_and(|t| t != behavior.translation),
-            if behavior.translation == Translation::None { "none" } else { "napt" }.to_owned(),
+            match behavior.translation {
+                Translation::Napt => "napt",
+                Translation::OneToOne => "one-to-one",
+                Translation::None => "none",
+            }
+            .to_owned(),
         ),
         ("udp", blocked && table.udp == Some(UdpPolicy::Allowed), "blocked".to_owned()),
     ];
@@ -107,51 +149,6 @@ fn contradictions(context: &mut Context<'_>, name: &str, table: &NatTable, prese
             .problem(&["nat", name, axis], format!("`{axis}` contradicts the preset `{preset}`"))
             .related(context.places.value(&["nat", name, "preset"]), format!("{axis} {}", says.to_lowercase()))
             .help("leave out `preset` and state the axes, or take the preset that has them");
-        context.push(problem);
-    }
-}
-
-/// Axes that nothing would read, and values that no lab can keep.
-fn axes_in_use(context: &mut Context<'_>, name: &str, table: &NatTable, behavior: &Behavior) {
-    let stated = [
-        ("mapping", table.mapping.is_some()),
-        ("filtering", table.filtering.is_some()),
-        ("ports", table.ports.is_some()),
-        ("hairpinning", table.hairpinning.is_some()),
-        ("lifetime", table.lifetime.is_some()),
-        ("semantics", table.semantics.is_some()),
-    ];
-    let leaves_open = behavior.translation == Translation::Napt
-        && matches!(
-            (behavior.mapping, behavior.filtering),
-            (Mapping::AddressDependent | Mapping::AddressAndPortDependent, Filtering::EndpointIndependent)
-                | (Mapping::AddressAndPortDependent, Filtering::AddressDependent)
-        );
-    for (axis, _) in stated.into_iter().filter(|(_, stated)| *stated) {
-        let public = behavior.translation == Translation::None;
-        let why = if behavior.udp == UdpPolicy::Blocked {
-            "UDP is blocked, so no UDP mapping is ever made"
-        } else if public && matches!(axis, "ports" | "hairpinning") {
-            "without translation ports never change and nothing turns back at the gateway"
-        } else if public && behavior.filtering == Filtering::EndpointIndependent && axis == "lifetime" {
-            "a plain router has no state that could expire"
-        } else if axis == "semantics" && !leaves_open {
-            "only adm/eif, apdm/eif and apdm/adf leave it open where an answer leaves"
-        } else {
-            continue;
-        };
-        let problem = context.key_problem(&["nat", name, axis], format!("nothing reads `{axis}` here")).label(why);
-        context.push(problem);
-    }
-    if let Some(lifetime) = table.lifetime.filter(|l| l.0 < SHORTEST_LIFETIME) {
-        let problem = context
-            .problem(&["nat", name, "lifetime"], format!("a lifetime of {lifetime} is too short to be kept exactly"))
-            .help(format!("at least {SHORTEST_LIFETIME}ms"));
-        context.push(problem);
-    }
-    if behavior.semantics == Semantics::ReplyAffine && !leaves_open && table.semantics.is_none() {
-        // Only a preset could say so; behaviours that do not leave it open are strict by definition.
-        let problem = context.problem(&["nat", name, "preset"], "this preset needs adm/eif, apdm/eif or apdm/adf");
         context.push(problem);
     }
 }
@@ -175,28 +172,22 @@ fn references(context: &mut Context<'_>) {
 
 fn cycles(context: &mut Context<'_>) {
     let mut reported: Vec<&str> = Vec::new();
-    for (name, table) in context.nats.clone() {
+    for (name, _) in context.nats.clone() {
         let chain = context.chain(Some(name));
         let closes = chain.last().and_then(|last| context.nat(last)).and_then(|nat| nat.behind.as_deref());
         // A chain that ends at a NAT which stands behind a member of the chain is a cycle; report it where it is
         // entered.
-        if let Some(closes) = closes.filter(|c| chain.contains(c)) {
-            if closes == name && !chain.iter().any(|n| reported.contains(n)) {
-                let mut way: Vec<String> = chain.iter().map(|n| format!("`{n}`")).collect();
-                way.push(format!("`{name}`"));
-                let message = if chain.len() == 1 {
-                    format!("nat `{name}` stands behind itself")
-                } else {
-                    format!("NATs stand behind each other in a circle: {}", way.join(" behind "))
-                };
-                let problem = context.problem(&["nat", name, "behind"], message);
-                context.push(problem.help("the outermost NAT has no `behind`: it is on the Internet"));
-                reported.extend(chain);
-            }
-        } else if chain.len() == DEEPEST + 1 && table.behind.is_some() {
-            let problem =
-                context.problem(&["nat", name, "behind"], format!("more than {DEEPEST} NATs one behind the other"));
-            context.push(problem);
+        if closes.is_some_and(|c| c == name) && !chain.iter().any(|n| reported.contains(n)) {
+            let mut way: Vec<String> = chain.iter().map(|n| format!("`{n}`")).collect();
+            way.push(format!("`{name}`"));
+            let message = if chain.len() == 1 {
+                format!("nat `{name}` stands behind itself")
+            } else {
+                format!("NATs stand behind each other in a circle: {}", way.join(" behind "))
+            };
+            let problem = context.problem(&["nat", name, "behind"], message);
+            context.push(problem.help("the outermost NAT has no `behind`: it is on the Internet"));
+            reported.extend(chain);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::net::Transport;
 use crate::scenario::diagnostic::nearest;
 use crate::scenario::file::{AgentEntry, Given, PeerTable};
 use crate::scenario::{AgentProgram, ServerKind};
-use crate::scenario::{Peer, Server};
+use crate::scenario::{Loss, Peer, Server};
 
 /// Checks every peer; gives them in the order of the file.
 pub fn check(context: &mut Context<'_>, servers: &[Server]) -> Vec<Peer> {
@@ -30,6 +30,7 @@ fn one(context: &mut Context<'_>, name: &str, table: &PeerTable, servers: &[Serv
         turn: turn.into_iter().map(|(s, transport)| (s.name.clone(), transport)).collect(),
         ice_role: table.ice_role,
         policy: table.policy,
+        loss: table.loss.as_ref().map(Loss::from).unwrap_or_default(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use crate::net::Transport;
-use crate::scenario::Server;
 use crate::scenario::file::ServerTable;
 use crate::scenario::{Implementation, ServerKind};
+use crate::scenario::{Loss, Server};
 
 /// The port of STUN and TURN (RFC 8489 section 18.6).
 const DEFAULT_PORT: u16 = 3478;
@@ -59,6 +59,7 @@ fn one(context: &mut Context<'_>, name: &str, table: &ServerTable, kind: ServerK
         transports,
         user: table.username.clone().unwrap_or_else(|| DEFAULT_CREDENTIAL.to_owned()),
         password: table.password.clone().unwrap_or_else(|| DEFAULT_CREDENTIAL.to_owned()),
+        loss: table.loss.as_ref().map(Loss::from).unwrap_or_default(),
     }
 }
 

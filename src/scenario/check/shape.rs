@@ -15,11 +15,14 @@ use super::places::{Path, Place, Places};
 use super::{MOST_PROBLEMS, words};
 use crate::net::Network;
 use crate::scenario::diagnostic::{Problem, likeness, nearest};
-use crate::scenario::file::{Millis, READ_AS};
+use crate::scenario::file::{Millis, Ports, READ_AS, Share};
 use crate::scenario::schema::resolve;
 
 /// The most items of a list without a limit of its own that are looked at.
 const MOST_ITEMS: usize = 1000;
+
+/// A list of more choices than this is printed only where none of them looks like the one meant.
+const LONG_LIST: usize = 10;
 
 /// What was understood of a file.
 #[derive(Debug, Default)]
@@ -249,6 +252,7 @@ impl Walk<'_> {
             let mut problem = self.problem(span, format!("unknown value `{text}` of `{key}`"));
             let all = format!("`{key}` is {}", words::any_of(&quoted(&choices)));
             problem = match meant {
+                Some(name) if choices.len() > LONG_LIST => problem.label(format!("did you mean \"{name}\"?")),
                 Some(name) => problem.label(format!("did you mean \"{name}\"?")).help(all),
                 None => problem.help(all),
             };
@@ -257,6 +261,8 @@ impl Walk<'_> {
         }
         let bad = match (schema.get(READ_AS).and_then(Value::as_str), schema.get("format").and_then(Value::as_str)) {
             (Some("duration"), _) => text.parse::<Millis>().err().map(|e| e.to_string()),
+            (Some("range of ports"), _) => text.parse::<Ports>().err().map(|e| e.to_string()),
+            (Some("share"), _) => text.parse::<Share>().err().map(|e| e.to_string()),
             (Some("network"), _) => text
                 .parse::<Network>()
                 .err()
@@ -283,12 +289,14 @@ impl Walk<'_> {
     }
 
     fn integer(&mut self, number: &toml::de::DeInteger<'_>, span: Range<usize>, schema: &Value) -> Option<Value> {
-        let bound = |key| schema.get(key).and_then(Value::as_u64).map(i128::from);
+        let bound = |key| schema.get(key).and_then(|b| b.as_i64().map(i128::from).or(b.as_u64().map(i128::from)));
         let least = bound("minimum").unwrap_or(0);
         // Without a bound of its own an integer has the 64 bits of TOML and of seeds.
         let most = bound("maximum").unwrap_or(i128::from(u64::MAX));
         match i128::from_str_radix(number.as_str(), number.radix()) {
-            Ok(n) if (least..=most).contains(&n) => u64::try_from(n).ok().map(Value::from),
+            Ok(n) if (least..=most).contains(&n) => {
+                u64::try_from(n).map(Value::from).or_else(|_| i64::try_from(n).map(Value::from)).ok()
+            }
             _ => {
                 let name = self.path.last().cloned().unwrap_or_default();
                 let problem = self.problem(span, format!("`{name}` must be from {least} to {most}"));
@@ -343,6 +351,8 @@ fn wanted(root: &Value, schema: &Value) -> String {
     match (schema.get(READ_AS).and_then(Value::as_str), schema.get("type").and_then(Value::as_str)) {
         (Some("duration"), _) => "a duration such as \"2s\"".to_owned(),
         (Some("network"), _) => "a network such as \"203.0.113.0/24\"".to_owned(),
+        (Some("range of ports"), _) => "a range of ports such as \"40000-40999\"".to_owned(),
+        (Some("share"), _) => "a share such as \"5%\"".to_owned(),
         (_, Some("integer")) => "a whole number".to_owned(),
         (_, Some("boolean")) => "true or false".to_owned(),
         (_, Some("array")) => "a list".to_owned(),

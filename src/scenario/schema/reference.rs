@@ -32,9 +32,11 @@ behind = "carrier"
 mapping = "apdm"
 filtering = "adf"
 lifetime = "30s"
+addresses = 2
+loss = { up = "2%", down = "0.5%" } # of its link towards the Internet
 
 [nat.mobile]
-preset = "symmetric"
+preset = "cellular-symmetric"
 
 [server.stun]
 type = "stun"
@@ -85,14 +87,17 @@ NATs and servers are those of their network namespaces: unique over all three, a
 ";
 
 /// The tables of a scenario in the order in which one meets them: the path of each, and how its header is written.
-const TABLES: [(&[&str], &str); 7] = [
+const TABLES: [(&[&str], &str); 10] = [
     (&["peer"], "[peer.NAME]"),
     (&["nat"], "[nat.NAME]"),
+    (&["nat", "tcp"], "[nat.NAME.tcp]"),
+    (&["nat", "forward"], "[[nat.NAME.forward]]"),
     (&["server"], "[server.NAME]"),
     (&["ice"], "[ice]"),
     (&["expect"], "[[expect]]"),
     (&["network"], "[network]"),
     (&["peer", "agent"], "agent = { … }"),
+    (&["nat", "loss"], "loss = { … }"),
 ];
 
 /// The whole page.

@@ -126,6 +126,17 @@ fn numbers_out_of_range_and_strings_that_are_not_what_they_should_be() {
 }
 
 #[test]
+fn axes_and_shares_that_are_not_what_they_should_be() {
+    let text = good_but(&[(
+        "preset = \"symmetric\"",
+        "preset = \"symmetric\"\nports = \"overlaoding\"\nport-step = -3\nport-range = \"40999-40000\"\n\
+         port-block = 0\naddresses = 17\npooling = \"random\"\nrefresh = \"out\"\nloss = \"5\"\ntcp = \"eim\"\n\
+         forward = { protocol = \"sctp\", port = 70000 }",
+    )]);
+    assert_snapshot!("axes_and_shares", problems(&text));
+}
+
+#[test]
 fn missing_keys() {
     let text = good_but(&[("type = \"stun\"", ""), ("behind = \"home\"", "behind = \"home\"\nagent = {}")]);
     assert_snapshot!("missing_keys", problems(text));

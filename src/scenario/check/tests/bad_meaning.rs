@@ -69,8 +69,8 @@ fn nats_in_a_circle() {
 #[test]
 fn a_chain_of_too_many_nats() {
     let mut text = good_but(&[("preset = \"symmetric\"", "preset = \"symmetric\"\nbehind = \"n1\"")]);
-    for n in 1..=8 {
-        let behind = if n < 8 { format!("behind = \"n{}\"\n", n + 1) } else { String::new() };
+    for n in 1..=32 {
+        let behind = if n < 32 { format!("behind = \"n{}\"\n", n + 1) } else { String::new() };
         text.push_str(&format!("[nat.n{n}]\npreset = \"full-cone\"\n{behind}"));
     }
     assert_snapshot!("deep", problems(text));
@@ -120,6 +120,89 @@ filtering = "apdf"
 semantics = "reply-affine"
 "#;
     assert_snapshot!("axes", problems(text));
+}
+
+#[test]
+fn axes_that_nothing_reads() {
+    let text = r#"
+[peer.a]
+behind = "router"
+[peer.b]
+behind = "home"
+
+[nat.router]
+translation = "none"
+filtering = "eif"
+port-range = "40000-40999"
+addresses = 2
+refresh = "outbound"
+unsolicited = "icmp"
+icmp-errors = "dropped"
+tcp = { unsolicited = "reset", lifetime = "5s" }
+behind = "whole"
+
+[nat.whole]
+preset = "cloud-1to1"
+ports = "random"
+addresses = 3
+pooling = "arbitrary"
+
+[nat.home]
+preset = "full-cone"
+port-step = 2
+pooling = "arbitrary"
+behind = "shared"
+
+[nat.shared]
+preset = "linux-masquerade"
+port-block = 64
+semantics = "strict"
+tcp.lifetime = "200ms"
+
+[nat.closed]
+preset = "udp-blocked"
+unsolicited = "icmp"
+port-range = "50000-50999"
+tcp.filtering = "eif"
+behind = "home"
+"#;
+    assert_snapshot!("axes_unread", problems(text));
+}
+
+#[test]
+fn forwards_and_addresses_that_cannot_be() {
+    let text = r#"
+[peer.a]
+behind = "home"
+[peer.b]
+behind = "inner"
+
+[nat.home]
+preset = "home-router"
+address = "203.0.113.9"
+addresses = ["203.0.113.7", "203.0.113.7", "10.0.0.1"]
+port-step = 0
+forward = [
+    { protocol = "udp", port = 7000, to = "a" },
+    { protocol = "udp", port = 7000, to = "a", to-port = 1 },
+    { protocol = "udp", port = 7001, to = "a", to-port = 7000 },
+    { protocol = "tcp", port = 7000, to = "b" },
+    { protocol = "tcp", port = 7001, to = "aa" },
+]
+
+[nat.inner]
+preset = "udp-blocked"
+behind = "home"
+[[nat.inner.forward]]
+protocol = "udp"
+port = 9
+
+[[nat.inner.forward]]
+protocol = "udp"
+port = 9
+to = "b"
+"#;
+    assert_snapshot!("forwards", problems(text));
 }
 
 #[test]

@@ -4,10 +4,13 @@ use std::net::Ipv4Addr;
 
 use super::{GOOD, good_but, scenario};
 use crate::ice::CandidateType;
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Semantics, Translation, UdpPolicy};
+use crate::nat::{
+    Behavior, Filtering, Hairpinning, IcmpErrors, Mapping, Pooling, PortAssignment, PortRange, Refresh, Semantics,
+    SimultaneousOpen, Tcp, Translation, UdpPolicy, Unsolicited, UnsolicitedSyn, preset,
+};
 use crate::net::Transport;
 use crate::protocol::TimerProfile;
-use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation};
+use crate::scenario::{AgentProgram, ExpectedOutcome, Gathering, Implementation, Loss};
 use crate::scenario::{Expect, parse};
 
 #[test]
@@ -183,6 +186,100 @@ fn a_behaviour_is_a_preset_or_its_axes_or_both() {
     assert_eq!((public_blocked.udp, public_blocked.translation), (UdpPolicy::Blocked, Translation::None));
     assert_eq!(behavior("preset = 'firewall'\nudp = 'blocked'"), public_blocked);
     assert_eq!(behavior("preset = 'symmetric'\nudp = 'blocked'"), Behavior { udp: UdpPolicy::Blocked, ..symmetric });
+}
+
+#[test]
+fn every_axis_arrives() {
+    let s = scenario(
+        r#"
+[peer.a]
+behind = "home"
+loss = { up = "20%", down = "0.5%" }
+[peer.b]
+[server.s]
+type = "stun"
+loss = "1%"
+[nat.home]
+mapping = "adm"
+filtering = "apdf"
+ports = "sequential"
+port-step = -2
+port-range = "40000-40999"
+port-block = 100
+addresses = ["203.0.113.7", "203.0.113.8"]
+pooling = "arbitrary"
+hairpinning = "internal-source"
+lifetime = "200ms"
+refresh = "outbound"
+unsolicited = "icmp"
+icmp-errors = "dropped"
+loss = "100%"
+tcp = { mapping = "apdm", filtering = "eif", unsolicited = "reset", simultaneous-open = "refused", lifetime = "1h" }
+[[nat.home.forward]]
+protocol = "udp"
+port = 7000
+to = "a"
+to-port = 7001
+[[nat.home.forward]]
+protocol = "tcp"
+port = 7000
+to = "a"
+"#,
+    );
+    let home = &s.nats[0];
+    let tcp = Tcp {
+        unsolicited: UnsolicitedSyn::Reset,
+        simultaneous_open: SimultaneousOpen::Refused,
+        lifetime_ms: 3_600_000,
+        ..Tcp::new(Mapping::AddressAndPortDependent, Filtering::EndpointIndependent)
+    };
+    let expected = Behavior {
+        ports: PortAssignment::Sequential,
+        port_step: -2,
+        port_range: PortRange { first: 40_000, last: 40_999 },
+        port_block: Some(100),
+        addresses: 2,
+        pooling: Pooling::Arbitrary,
+        hairpinning: Hairpinning::InternalSource,
+        lifetime_ms: 200,
+        refresh: Refresh::Outbound,
+        unsolicited: Unsolicited::Icmp,
+        icmp_errors: IcmpErrors::Dropped,
+        tcp: Some(tcp),
+        ..Behavior::napt(Mapping::AddressDependent, Filtering::AddressAndPortDependent)
+    };
+    assert_eq!(home.behavior, expected);
+    assert_eq!(home.addresses, [Ipv4Addr::new(203, 0, 113, 7), Ipv4Addr::new(203, 0, 113, 8)]);
+    let forwards: Vec<_> = home.forwards.iter().map(|f| (f.protocol, f.port, f.to.as_str(), f.to_port)).collect();
+    assert_eq!(forwards, [(Transport::Udp, 7000, "a", 7001), (Transport::Tcp, 7000, "a", 7000)]);
+    assert_eq!(home.loss, Loss { up: 10_000, down: 10_000 });
+    assert_eq!(s.peers[0].loss, Loss { up: 2_000, down: 50 });
+    assert_eq!((s.peers[1].loss, s.servers[0].loss), (Loss::default(), Loss { up: 100, down: 100 }));
+}
+
+#[test]
+fn a_preset_keeps_its_axes_and_takes_more() {
+    let nat = |keys: &str| scenario(&format!("[peer.a]\nbehind='n'\n[peer.b]\n[nat.n]\n{keys}")).nats[0].clone();
+    for p in &preset::ALL {
+        let expected = p.behavior;
+        assert_eq!(nat(&format!("preset = '{}'", p.name)).behavior, expected, "{}", p.name);
+    }
+    let longer = nat("preset = 'openwrt'\nlifetime = '10s'\ntcp.lifetime = '2m'").behavior;
+    let openwrt = preset::find("openwrt").unwrap().behavior;
+    let tcp = Some(Tcp { lifetime_ms: 120_000, ..openwrt.tcp() });
+    assert_eq!(longer, Behavior { lifetime_ms: 10_000, tcp, ..openwrt });
+}
+
+#[test]
+fn a_one_to_one_nat_has_an_address_for_each_that_it_sees() {
+    let s = scenario(
+        "[peer.a]\nbehind='cloud'\n[peer.b]\nbehind='home'\n[nat.cloud]\npreset='cloud-1to1'\n\
+         [nat.router]\npreset='firewall'\nbehind='cloud'\n[nat.home]\npreset='symmetric'\naddresses=3\n\
+         behind='router'\n",
+    );
+    let of = |name: &str| s.nats.iter().find(|n| n.name == name).unwrap().behavior.addresses;
+    // The peer, the router, and the three addresses of the NAT behind the router.
+    assert_eq!((of("cloud"), of("home")), (5, 3));
 }
 
 #[test]
