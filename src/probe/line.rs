@@ -103,6 +103,7 @@ struct Ledger {
     transactions: BTreeMap<Id, Entry>,
     heard: u32,
     garbage: BTreeMap<SocketAddr, u32>,
+    unasked: BTreeMap<SocketAddr, u32>,
 }
 
 struct Entry {
@@ -144,10 +145,21 @@ impl Shared {
         locked(&self.ledger).heard
     }
 
-    /// Datagrams from there that were no Binding messages.
-    pub fn garbage(&self, from: SocketAddr) -> u32 {
-        locked(&self.ledger).garbage.get(&from).copied().unwrap_or(0)
+    /// What came from there and is of no use.
+    pub fn junk(&self, from: SocketAddr) -> Junk {
+        let ledger = locked(&self.ledger);
+        let of = |counts: &BTreeMap<SocketAddr, u32>| counts.get(&from).copied().unwrap_or(0);
+        Junk { garbage: of(&ledger.garbage), unasked: of(&ledger.unasked) }
     }
+}
+
+/// What came from a place and is no answer to anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Junk {
+    /// Datagrams that are no Binding messages.
+    pub garbage: u32,
+    /// Answers with transaction ids that nobody used.
+    pub unasked: u32,
 }
 
 type Waiting = Arc<Mutex<BTreeMap<Id, UnboundedSender<(Content, SocketAddr)>>>>;
@@ -185,9 +197,9 @@ impl Line {
         self.socket.local()
     }
 
-    /// Datagrams from there, to any socket, that were no Binding messages.
-    pub fn garbage(&self, from: SocketAddr) -> u32 {
-        self.shared.garbage(from)
+    /// What came from there, to any socket, and is of no use.
+    pub fn junk(&self, from: SocketAddr) -> Junk {
+        self.shared.junk(from)
     }
 
     /// One plain transaction with `to`.
@@ -331,8 +343,11 @@ async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting,
             *ledger.garbage.entry(from).or_default() += 1;
             continue;
         };
-        if let Some(entry) = ledger.transactions.get_mut(&id).filter(|e| e.from == from) {
-            entry.answers += 1;
+        match ledger.transactions.get_mut(&id) {
+            Some(entry) if entry.from == from => entry.answers += 1,
+            Some(_) => {}
+            None if content == Content::Request => {}
+            None => *ledger.unasked.entry(from).or_default() += 1,
         }
         drop(ledger);
         match locked(&waiting).get(&id) {
