@@ -17,6 +17,9 @@ use crate::nat::{
 use crate::net::Network;
 use crate::plan::Gateway;
 
+/// The first of the hosts inside that a 1:1 NAT is for.
+const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
+
 /// A behaviour and where it stands. Without options: the preset's own, with documentation addresses.
 #[derive(Debug, Args)]
 pub struct Options {
@@ -162,9 +165,10 @@ fn gateway(options: &Options) -> Result<Gateway, String> {
         return Err(format!("{} cannot be had so: {}", refusal.axis, refusal.why));
     }
     let paired = b.translation == Translation::OneToOne;
-    // Documentation addresses inside, one for each outside.
-    let pair = |(&external, last)| Pair { external, inside: Ipv4Addr::new(192, 168, 1, last) };
-    let pairs = options.external.iter().zip(11..).map(pair).filter(|_| paired).collect();
+    // One host inside for each address outside.
+    let inside = (u32::from(HOST)..).map(Ipv4Addr::from);
+    let pairs = options.external.iter().zip(inside).map(|(&external, inside)| Pair { external, inside });
+    let pairs = pairs.filter(|_| paired).collect();
     Ok(Gateway {
         behavior: b,
         wan: options.wan.clone(),

@@ -11,16 +11,20 @@
 //! | `claim_…` | external endpoint | | atomic test-and-set while a port is chosen |
 //! | `begun_…` | external endpoint, remote | | sessions begun from inside, see [`Semantics::Strict`] |
 //! | `inside_permit_…` | inside endpoint, inside remote | | who may come in by a hairpin that keeps the inside source |
-//! | `external`, `pool`, `ports` | | | external addresses, and the ports in the order they are tried |
+//! | `external`, `pool`, `ports…` | | | external addresses, and the ports in the order they are tried |
+//! | `block`, `block_taken`, `block_claim` | inside address | block of ports | whose ports are tried |
+//! | `forward_in_…`, `forward_out_…`, `pair_in`, `pair_out` | external or inside end | the other one | what is always there |
 //!
-//! A packet's way, in the order of the hooks: `zone` and `blocked` (before tracking), `inbound` (destination), `input`,
-//! `outbound` (source; `translate` chooses the mapping), `record` (filters what comes in, refreshes what goes on). The filter
+//! A packet's way, in the order of the hooks: `blocked`, `answers`, `errors_in` and `zone` (before tracking), `inbound`
+//! (destination), `errors` (forwarded ICMP), `input`, `outbound` (source; `translate` chooses the mapping), `errors_out`,
+//! `record` (filters what comes in, refreshes what goes on). The filter
 //! sits in `record` because both external endpoints of a hairpinned packet are known only there; a packet dropped there is
 //! not yet confirmed by connection tracking, so it leaves nothing behind.
 //!
 //! Deviations from the RFCs, each on purpose: every behaviour can be chosen for UDP and holds for TCP as well, whether
 //! RFC 5382 allows it or not; for TCP [`Semantics::ReplyAffine`] always holds, since a SYN-ACK must match the session that it
-//! answers; unwanted packets are dropped, never answered.
+//! answers; what is hairpinned to nobody is dropped, never answered. With overloading there are no maps: connection tracking
+//! is the NAT. What cannot be had says [`refused`].
 
 mod answers;
 mod assignment;

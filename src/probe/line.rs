@@ -104,7 +104,13 @@ struct Ledger {
     heard: u32,
     garbage: BTreeMap<SocketAddr, u32>,
     unasked: BTreeMap<SocketAddr, u32>,
+    /// How many transactions ended one after the other without a single request having left.
+    unsent: u32,
 }
+
+/// After so many transactions of which nothing could be sent the way out is gone, and no further one waits for it to come back:
+/// dozens would, 3 s each.
+const GONE: u32 = 2;
 
 struct Entry {
     to: SocketAddr,
@@ -258,7 +264,14 @@ impl Line {
         for (i, send) in schedule.sends.iter().enumerate() {
             sleep_until(begin + *send).await;
             match self.send(id, &bytes, to).await {
-                Ok(()) => done.sends += 1,
+                Ok(()) => {
+                    done.sends += 1;
+                    locked(&self.shared.ledger).unsent = 0;
+                }
+                Err(e) if locked(&self.shared.ledger).unsent >= GONE => {
+                    failure = Some(e.to_string());
+                    break;
+                }
                 // A route may come back: the schedule goes on.
                 Err(e) => failure = Some(e.to_string()),
             }
@@ -283,6 +296,7 @@ impl Line {
             }
         }
         if let (0, Some(e)) = (done.sends, failure) {
+            locked(&self.shared.ledger).unsent += 1;
             done.outcome = Outcome::NotSent(e);
         }
         done

@@ -33,8 +33,13 @@ impl Rules<'_> {
                 steps.extend([unknown, Step::Reject(answer)]);
                 rules.push(Rule::new(steps, Property::Filtering.of(p, text)));
             };
-            if self.maps() {
-                rule(unknown("owner", p, destination(p)), "unsolicited, to an endpoint that nobody owns; answered");
+            let nobodys = match (self.maps(), self.one_to_one()) {
+                (true, _) => Some(unknown("owner", p, destination(p))),
+                (false, true) => Some(Step::In { key: vec![Field::Daddr], set: "pair_in".to_owned(), is: false }),
+                (false, false) => None,
+            };
+            if let Some(nobodys) = nobodys {
+                rule(nobodys, "unsolicited, to an endpoint that nobody owns; answered");
             }
             if self.filtered(p) {
                 rule(unknown("permit", p, self.filter(p).key(destination(p), source(p))), "unsolicited; answered");

@@ -30,7 +30,7 @@ pub enum Stage {
 pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
     let setting = |stage, optional| move |name, value: &str| Sysctl { name, value: value.to_owned(), stage, optional };
     let first = setting(Stage::BeforeInterfaces, false);
-    let bridge = setting(Stage::BeforeInterfaces, true);
+    let optional = setting(Stage::BeforeInterfaces, true);
     let tracking = setting(Stage::AfterTable, false);
     let b = &gateway.behavior;
     let mut out = vec![
@@ -45,9 +45,9 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         // that the kernel puts on the types of this mask and that "icmp_ratelimit" does not lift.
         first("net.ipv4.icmp_ratemask", "0"),
         // br_netfilter would translate frames that are only bridged, and hairpinned packets would vanish.
-        bridge("net.bridge.bridge-nf-call-iptables", "0"),
-        bridge("net.bridge.bridge-nf-call-ip6tables", "0"),
-        bridge("net.bridge.bridge-nf-call-arptables", "0"),
+        optional("net.bridge.bridge-nf-call-iptables", "0"),
+        optional("net.bridge.bridge-nf-call-ip6tables", "0"),
+        optional("net.bridge.bridge-nf-call-arptables", "0"),
     ];
     if b.translation.translates() || super::firewalled(b) {
         let timeout = if untracked(b) { 0 } else { conntrack_timeout(b.lifetime()) }.to_string();
