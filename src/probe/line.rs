@@ -103,7 +103,14 @@ struct Ledger {
     transactions: BTreeMap<Id, Entry>,
     heard: u32,
     garbage: BTreeMap<SocketAddr, u32>,
+    unasked: BTreeMap<SocketAddr, u32>,
+    /// How many transactions ended one after the other without a single request having left.
+    unsent: u32,
 }
+
+/// After so many transactions of which nothing could be sent the way out is gone, and no further one waits for it to come back:
+/// dozens would, 3 s each.
+const GONE: u32 = 2;
 
 struct Entry {
     to: SocketAddr,
@@ -144,10 +151,21 @@ impl Shared {
         locked(&self.ledger).heard
     }
 
-    /// Datagrams from there that were no Binding messages.
-    pub fn garbage(&self, from: SocketAddr) -> u32 {
-        locked(&self.ledger).garbage.get(&from).copied().unwrap_or(0)
+    /// What came from there and is of no use.
+    pub fn junk(&self, from: SocketAddr) -> Junk {
+        let ledger = locked(&self.ledger);
+        let of = |counts: &BTreeMap<SocketAddr, u32>| counts.get(&from).copied().unwrap_or(0);
+        Junk { garbage: of(&ledger.garbage), unasked: of(&ledger.unasked) }
     }
+}
+
+/// What came from a place and is no answer to anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Junk {
+    /// Datagrams that are no Binding messages.
+    pub garbage: u32,
+    /// Answers with transaction ids that nobody used.
+    pub unasked: u32,
 }
 
 type Waiting = Arc<Mutex<BTreeMap<Id, UnboundedSender<(Content, SocketAddr)>>>>;
@@ -185,9 +203,9 @@ impl Line {
         self.socket.local()
     }
 
-    /// Datagrams from there, to any socket, that were no Binding messages.
-    pub fn garbage(&self, from: SocketAddr) -> u32 {
-        self.shared.garbage(from)
+    /// What came from there, to any socket, and is of no use.
+    pub fn junk(&self, from: SocketAddr) -> Junk {
+        self.shared.junk(from)
     }
 
     /// One plain transaction with `to`.
@@ -246,7 +264,14 @@ impl Line {
         for (i, send) in schedule.sends.iter().enumerate() {
             sleep_until(begin + *send).await;
             match self.send(id, &bytes, to).await {
-                Ok(()) => done.sends += 1,
+                Ok(()) => {
+                    done.sends += 1;
+                    locked(&self.shared.ledger).unsent = 0;
+                }
+                Err(e) if locked(&self.shared.ledger).unsent >= GONE => {
+                    failure = Some(e.to_string());
+                    break;
+                }
                 // A route may come back: the schedule goes on.
                 Err(e) => failure = Some(e.to_string()),
             }
@@ -271,6 +296,7 @@ impl Line {
             }
         }
         if let (0, Some(e)) = (done.sends, failure) {
+            locked(&self.shared.ledger).unsent += 1;
             done.outcome = Outcome::NotSent(e);
         }
         done
@@ -331,8 +357,11 @@ async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting,
             *ledger.garbage.entry(from).or_default() += 1;
             continue;
         };
-        if let Some(entry) = ledger.transactions.get_mut(&id).filter(|e| e.from == from) {
-            entry.answers += 1;
+        match ledger.transactions.get_mut(&id) {
+            Some(entry) if entry.from == from => entry.answers += 1,
+            Some(_) => {}
+            None if content == Content::Request => {}
+            None => *ledger.unasked.entry(from).or_default() += 1,
         }
         drop(ledger);
         match locked(&waiting).get(&id) {

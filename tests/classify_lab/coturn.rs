@@ -83,7 +83,10 @@ pub fn two_addresses() {
         let b = Behavior::napt(mapping, filtering);
         home.become_gateway(b);
         let _server = Coturn::start(&home.internet, &TWO);
-        crate::behind::check(&b, &client::classify(&home.hosts[0], &["--server", &SERVERS[0].to_string()]));
+        crate::behind::check(
+            &b,
+            &client::classify(&home.hosts[0], &["--server", &SERVERS[0].to_string(), "--hairpin"]),
+        );
     }
 }
 

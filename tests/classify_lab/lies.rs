@@ -50,23 +50,23 @@ fn one_address(lie: Lie, because: &str) {
 }
 
 pub fn a_dead_alternate() {
-    one_address(Lie::DeadAlternate, "alternate");
+    one_address(Lie::DeadAlternate, "no answer from");
 }
 
 pub fn an_alternate_that_is_the_server_itself() {
-    one_address(Lie::OtherIsItself, "OTHER-ADDRESS");
+    one_address(Lie::OtherIsItself, "does not differ");
 }
 
 pub fn a_private_mapped_address() {
-    useless(Lie::PrivateMapped, "private");
+    useless(Lie::PrivateMapped, "behind a NAT itself");
 }
 
 pub fn answers_from_the_wrong_source() {
-    useless(Lie::WrongSource, "source");
+    useless(Lie::WrongSource, "was asked and");
 }
 
 pub fn a_wrong_transaction_id() {
-    useless(Lie::WrongTransaction, "transaction");
+    useless(Lie::WrongTransaction, "nobody asked for");
 }
 
 pub fn truncated_messages() {

@@ -1,5 +1,6 @@
 //! Packets that are lost: what is said is right or inconclusive, never wrong.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use natlab::classification::MappingFound;
 use natlab::nat::{Behavior, Filtering, Mapping, UdpPolicy};
 use natlab::nft::encode::loss::{load_loss, lost};
 use natlab::nft::loss::{Course, Leak, WHOLE};
+use nlink::netlink::route::Ipv4Route;
 
 use crate::behind::TWO;
 use crate::client;
@@ -101,8 +103,8 @@ pub fn a_route_that_disappears() {
     while server.asked.load(Ordering::Relaxed) < 2 && Instant::now() < limit {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let gone = home.rt.block_on(home.hosts[0].route.del_route_v4(std::net::Ipv4Addr::UNSPECIFIED, 0));
-    gone.expect("remove the default route");
+    let default = Ipv4Route::new(Ipv4Addr::UNSPECIFIED, 0).gateway(Ipv4Addr::new(192, 168, 1, 1));
+    home.rt.block_on(home.hosts[0].route.del_route(default)).expect("remove the default route");
     let said = client::finish(running);
     let found = said.ipv4();
     assert!(matches!(found.filtering.value, None | Some(Filtering::EndpointIndependent)), "{}", said.text);

@@ -23,9 +23,9 @@ pub(super) async fn fresh_sockets(
     let mut seen = Vec::new();
     for _ in 0..count {
         let Ok(line) = Line::open(shared) else { break };
-        if let Some(mapped) = line.ask_patiently(server).await.mapped() {
-            seen.push((line.local(), mapped));
-        }
+        // A server that has fallen silent for good is not asked from every other socket as well.
+        let Some(mapped) = line.ask_patiently(server).await.mapped() else { break };
+        seen.push((line.local(), mapped));
         lines.push(line);
     }
     seen
@@ -104,6 +104,11 @@ fn judge(shared: &Shared, there_and_back: &Transaction, there: &Transaction) -> 
         Outcome::Answered(success) => success.padding >= usize::from(PADDING),
         _ => false,
     };
+    let unsent = [there_and_back, there].into_iter().find(|t| matches!(t.outcome, Outcome::NotSent(_)));
+    if let Some(unsent) = unsent {
+        let none = || Finding::inconclusive(told(unsent), METHOD).with_evidence(evidence.clone());
+        return Fragments { outbound: none(), inbound: none() };
+    }
     let outbound = match () {
         () if heard(there_and_back) || heard(there) => Finding::known(true, METHOD),
         // A server that refuses both in silence is not known; one that is cut off from long requests is.

@@ -7,7 +7,7 @@ use ::stun::agent::TransactionId;
 use tokio::time::Instant;
 
 use crate::classification::{FamilyFindings, Finding, MappingFound};
-use crate::nat::{Hairpinning, Translation};
+use crate::nat::{Filtering, Hairpinning, Translation};
 use crate::probe::axes;
 use crate::probe::line::{ATTEMPTS, Line, Shared, Stray};
 use crate::probe::wire::{self, Ask, Content, Id};
@@ -26,9 +26,12 @@ pub(super) async fn test(shared: &Arc<Shared>, server: SocketAddr, family: &Fami
     if family.translation.value != Some(Translation::Napt) {
         return Finding::not_tested("there is no NAT");
     }
-    if family.mapping.value != Some(MappingFound::EndpointIndependent) {
+    // With a filter as well, the endpoint that would have to be let in is made by the very packet that it stops.
+    let open = family.mapping.value == Some(MappingFound::EndpointIndependent)
+        || family.filtering.value == Some(Filtering::EndpointIndependent);
+    if !open {
         return Finding::not_tested(
-            "an external endpoint is no one else's to use unless mapping is endpoint-independent",
+            "one host can tell only where mapping is endpoint-independent, or nothing is filtered",
         );
     }
     let mut ends = Vec::new();
@@ -45,7 +48,7 @@ pub(super) async fn test(shared: &Arc<Shared>, server: SocketAddr, family: &Fami
     let [a, b] = &ends[..] else { return Finding::inconclusive("no sockets", METHOD) };
     let mut sends = 0;
     for _ in 0..ATTEMPTS {
-        match attempt(shared, a, b).await {
+        match attempt(shared, a, b, family.mapping.value).await {
             Ok(Some(finding)) => return finding,
             Ok(None) => sends += u32::try_from(shared.schedule.sends.len()).unwrap_or(u32::MAX),
             Err(e) => return Finding::inconclusive(format!("a packet could not be sent: {e}"), METHOD),
@@ -60,7 +63,12 @@ pub(super) async fn test(shared: &Arc<Shared>, server: SocketAddr, family: &Fami
 }
 
 /// Sends by the schedule until one arrives.
-async fn attempt(shared: &Arc<Shared>, a: &End, b: &End) -> std::io::Result<Option<Finding<Hairpinning>>> {
+async fn attempt(
+    shared: &Arc<Shared>,
+    a: &End,
+    b: &End,
+    mapping: Option<MappingFound>,
+) -> std::io::Result<Option<Finding<Hairpinning>>> {
     // Two requests with ids of their own.
     shared.limiter.turn().await;
     shared.limiter.turn().await;
@@ -78,7 +86,7 @@ async fn attempt(shared: &Arc<Shared>, a: &End, b: &End) -> std::io::Result<Opti
                 else => break,
             };
             if stray.id == other.id && stray.content == Content::Request {
-                return Ok(Some(arrived(at, other, &stray, until).await));
+                return Ok(Some(arrived(at, other, &stray, mapping, until).await));
             }
         }
     }
@@ -86,7 +94,13 @@ async fn attempt(shared: &Arc<Shared>, a: &End, b: &End) -> std::io::Result<Opti
 }
 
 /// One arrived: from where, and whether an answer to that source arrives too.
-async fn arrived(at: &End, sender: &End, stray: &Stray, until: Instant) -> Finding<Hairpinning> {
+async fn arrived(
+    at: &End,
+    sender: &End,
+    stray: &Stray,
+    mapping: Option<MappingFound>,
+    until: Instant,
+) -> Finding<Hairpinning> {
     let mut evidence = vec![format!(
         "a packet of {}, externally {}, arrived from {}",
         sender.line.local(),
@@ -100,7 +114,10 @@ async fn arrived(at: &End, sender: &End, stray: &Stray, until: Instant) -> Findi
         }
         evidence.push(if back { "an answer to it arrived too".into() } else { "no answer to it was seen".into() });
     }
-    match axes::hairpinning(stray.from, sender.external, sender.line.local()) {
+    // Where mapping depends on the destination, the sender has an endpoint of its own towards this one: another port.
+    let dependent = mapping != Some(MappingFound::EndpointIndependent);
+    let external = if dependent && stray.from.ip() == sender.external.ip() { stray.from } else { sender.external };
+    match axes::hairpinning(stray.from, external, sender.line.local()) {
         Ok(value) => Finding::known(value, METHOD),
         Err((_, why)) => Finding::inconclusive(why, METHOD),
     }

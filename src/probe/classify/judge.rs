@@ -14,7 +14,7 @@ use crate::classification::{Finding, Loss, MappingFound, Status};
 use crate::nat::{Filtering, Mapping};
 use crate::net::is_public;
 use crate::probe::axes::{self, Passage};
-use crate::probe::line::{Outcome, Transaction};
+use crate::probe::line::{Junk, Outcome, Transaction};
 use crate::probe::wire::Success;
 
 pub(super) use ports::{external, pooling, ports};
@@ -46,7 +46,7 @@ pub(super) struct Problem {
 }
 
 /// Why a server is of no use.
-pub(super) fn no_answer(at: SocketAddr, outcome: &Outcome, garbage: u32) -> String {
+pub(super) fn no_answer(at: SocketAddr, outcome: &Outcome, junk: Junk) -> String {
     match outcome {
         Outcome::Answered(_) => "its answer names no endpoint".to_owned(),
         Outcome::Refused { code: 300, alternate: Some(other) } => {
@@ -54,8 +54,11 @@ pub(super) fn no_answer(at: SocketAddr, outcome: &Outcome, garbage: u32) -> Stri
         }
         Outcome::Refused { code, .. } => format!("it refused a plain request with {code}"),
         Outcome::WrongSource(from) => format!("{at} was asked and {from} answered"),
-        Outcome::Silent if garbage > 0 => {
-            format!("what it sends is no STUN: {garbage} datagrams that are cut off, too long or something else")
+        Outcome::Silent if junk.garbage > 0 => {
+            format!("what it sends is no STUN: {} datagrams that are cut off, too long or something else", junk.garbage)
+        }
+        Outcome::Silent if junk.unasked > 0 => {
+            format!("it sends {} answers that nobody asked for: their transaction ids are unknown", junk.unasked)
         }
         Outcome::Silent => "it does not answer".to_owned(),
         Outcome::NotSent(e) => format!("no request could be sent: {e}"),

@@ -11,7 +11,7 @@ use crate::classification::{
     Family, FamilyFindings, Finding, NEGATIVE_LIMIT, Reachability, Reached, Server, ServerRole, Status,
 };
 use crate::nat::UdpPolicy;
-use crate::probe::line::{Line, Outcome, Shared};
+use crate::probe::line::{Junk, Line, Outcome, Shared};
 
 /// A server whose answers can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ async fn ask(line: &Line, family: Family, candidate: &Candidate) -> (Server, Opt
     }
     let first = line.ask_patiently(at).await;
     let Outcome::Answered(success) = &first.outcome else {
-        let garbage = line.garbage(at);
-        server.problems.push(judge::no_answer(at, &first.outcome, garbage));
-        let silent = matches!(first.outcome, Outcome::Silent) && garbage == 0;
+        let junk = line.junk(at);
+        server.problems.push(judge::no_answer(at, &first.outcome, junk));
+        let silent = matches!(first.outcome, Outcome::Silent) && junk == Junk::default();
         return (server, None, if silent { first.sends } else { 0 });
     };
     let second = line.ask_patiently(at).await;

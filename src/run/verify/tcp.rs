@@ -125,8 +125,14 @@ pub async fn behaved(bed: &Bed) -> Result<Behaved, LabError> {
     let mut all = Behaved::default();
     let mut kept = Vec::new();
     for (host, port, under) in
-        [(0, 7000, Condition::Plain), (1, 7000, Condition::Conflict), (0, 7001, Condition::Again)]
+        [(0, 7000, Condition::Plain), (1, 7003, Condition::Conflict), (0, 7001, Condition::Again)]
     {
+        // As of UDP: the other host has connected to the last server alone.
+        if under == Condition::Conflict {
+            let [.., last] = &servers;
+            let rival = connect(bed, Place::Host(1 - host), port, last.at)?;
+            kept.push((rival, accepted(bed, last).await?));
+        }
         let mut seen: [Source; 4] = [None; 4];
         let mut inside = SocketAddrV4::new(bed.address(Place::Host(host)), port);
         for (slot, at) in seen.iter_mut().zip(&servers) {

@@ -34,9 +34,11 @@ pub async fn passes(bed: &Bed) -> Result<Passes, LabError> {
     Ok(Passes { outbound: seen.is_some(), answer })
 }
 
-/// Inside endpoints whose behaviour is looked at, each under its conditions: mapping, then filtering.
+/// Inside endpoints whose behaviour is looked at, each under its conditions: mapping, then filtering. Of mappings, in a
+/// conflict the other host has sent to the last remote alone: where ports are shared towards different remotes, that one's is
+/// another than the rest.
 const MAPPED: [(usize, u16, Condition); 3] =
-    [(0, 6000, Condition::Plain), (1, 6000, Condition::Conflict), (0, 6000, Condition::Again)];
+    [(0, 6000, Condition::Plain), (1, 6003, Condition::Conflict), (0, 6000, Condition::Again)];
 const FILTERED: [(usize, u16, Condition); 3] =
     [(0, 6001, Condition::Plain), (1, 6001, Condition::Conflict), (0, 6002, Condition::Again)];
 
@@ -54,6 +56,11 @@ pub async fn behaved(bed: &Bed) -> Result<Behaved, LabError> {
             None => group.bind(Place::Host(host), port)?,
         };
         bound.push(((host, port), inside));
+        if under == Condition::Conflict {
+            let [.., last] = remotes;
+            let rival = group.bind(Place::Host(1 - host), port)?;
+            group.deliver(rival, group.local(last), last).await?;
+        }
         let mut seen = [None; 4];
         for (slot, to) in seen.iter_mut().zip(remotes) {
             *slot = group.deliver(inside, group.local(to), to).await?;
