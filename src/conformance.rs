@@ -1,5 +1,5 @@
 //! Whether a NAT is what it is declared to be, axis by axis, and which requirements of RFC 4787, RFC 5382 and RFC 5508 it
-//! meets. Pure: a [`Subject`] becomes a [`bench`] to probe it on, what the probes saw ([`Observations`]) is judged here.
+//! meets. Pure: a [`Subject`] becomes a [`mod@bench`] to probe it on, what the probes saw ([`Observations`]) is judged here.
 //!
 //! `run::verify` builds the bench and makes the observations; `report::conformance` renders what is concluded.
 

@@ -29,8 +29,12 @@ Examples:
 
 Exit: 0 nothing failed, 1 something did, 2 usage, 4 undecided.")]
 pub struct Options {
-    /// stun:HOST[:PORT], stuns:…, turn:HOST[:PORT][?transport=udp|tcp], turns:…, or HOST[:PORT] for all that it offers
-    #[arg(value_name = "SERVER", required = true)]
+    /// What is checked.
+    #[arg(
+        value_name = "SERVER",
+        required = true,
+        help = "stun:HOST[:PORT], stuns:…, turn:HOST[:PORT][?transport=udp|tcp], turns:…, or HOST[:PORT] for all that it offers"
+    )]
     pub servers: Vec<Target>,
     /// User name for TURN; with --secret, what follows the colon.
     #[arg(long, value_name = "NAME")]

@@ -50,8 +50,12 @@ pub struct Options {
     /// File with STUN servers, one per line; `#` begins a comment.
     #[arg(long, value_name = "FILE")]
     pub server_list: Option<PathBuf>,
-    /// TURN server whose relay tells filtering where no STUN server can: turn:HOST[:PORT][?transport=udp|tcp] or turns:…
-    #[arg(long, value_name = "SERVER")]
+    /// TURN server whose relay tells filtering where no STUN server can.
+    #[arg(
+        long,
+        value_name = "SERVER",
+        help = "TURN server whose relay tells filtering where no STUN server can: turn:HOST[:PORT][?transport=udp|tcp] or turns:…"
+    )]
     pub turn: Option<Turn>,
     /// User name for --turn; with --secret, what follows the colon.
     #[arg(long, value_name = "NAME", requires = "turn")]

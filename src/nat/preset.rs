@@ -1,5 +1,5 @@
-//! Behaviours by their usual names: the classic ones of RFC 3489 ([`classic`]), and devices and networks that one meets
-//! ([`device`]). Each says what its name rests on, and how sure that is.
+//! Behaviours by their usual names: the classic ones of RFC 3489 (`classic`), and devices and networks that one meets
+//! (`device`). Each says what its name rests on, and how sure that is.
 
 mod classic;
 mod device;

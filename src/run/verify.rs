@@ -1,6 +1,6 @@
 //! Probes a subject on its bench with everything that `natlab verify-nat` looks at.
 //!
-//! Each subject has a thread of its own that stays on one processor, since the [`clock`] tells by the order of packets what
+//! Each subject has a thread of its own that stays on one processor, since the `clock` tells by the order of packets what
 //! will not arrive. Before each measurement the gateways forget everything.
 
 mod bed;
