@@ -1,7 +1,7 @@
 //! Endpoints and transports: the words every other module shares. Pure.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,17 +93,28 @@ impl std::str::FromStr for Network {
 }
 
 /// Whether an address can be a public one, as a STUN server's answer must be: everything but private (RFC 1918), shared
-/// (100.64/10, RFC 6598), loopback, link-local, multicast and unspecified ranges. Documentation and benchmark ranges count
-/// as public, since labs are built from them.
-pub fn is_public(address: Ipv4Addr) -> bool {
-    let shared = Network::new(Ipv4Addr::new(100, 64, 0, 0), 10);
-    !(address.is_private()
-        || shared.contains(address)
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_broadcast()
-        || address.is_unspecified())
+/// (100.64/10, RFC 6598), loopback, link-local, multicast and unspecified ranges, and of IPv6 unique local ones (RFC 4193).
+/// Documentation and benchmark ranges count as public, since labs are built from them.
+pub fn is_public(address: impl Into<IpAddr>) -> bool {
+    match address.into().to_canonical() {
+        IpAddr::V4(v4) => {
+            let shared = Network::new(Ipv4Addr::new(100, 64, 0, 0), 10);
+            !(v4.is_private()
+                || shared.contains(v4)
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || v4.is_unspecified())
+        }
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,11 +134,12 @@ mod tests {
 
     #[test]
     fn documentation_ranges_are_public_and_private_ones_are_not() {
-        for a in ["203.0.113.1", "198.18.0.1", "8.8.8.8"] {
-            assert!(is_public(a.parse().unwrap()), "{a}");
+        for a in ["203.0.113.1", "198.18.0.1", "8.8.8.8", "2001:db8::1", "::ffff:8.8.8.8"] {
+            assert!(is_public(a.parse::<IpAddr>().unwrap()), "{a}");
         }
-        for a in ["10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.1.1", "172.18.0.1", "0.0.0.0"] {
-            assert!(!is_public(a.parse().unwrap()), "{a}");
+        let v4 = ["10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.1.1", "172.18.0.1", "0.0.0.0"];
+        for a in v4.into_iter().chain(["::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1"]) {
+            assert!(!is_public(a.parse::<IpAddr>().unwrap()), "{a}");
         }
     }
 }

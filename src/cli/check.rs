@@ -6,11 +6,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::exit::Exit;
 use super::output;
+use super::output::Format;
 use crate::probe::check::finding::{Conclusion, Report};
 use crate::probe::check::target::{NotATarget, Target};
 use crate::probe::check::{Login, Settings, check};
@@ -69,15 +70,6 @@ pub struct Options {
     /// No progress on stderr.
     #[arg(long, short)]
     pub quiet: bool,
-}
-
-/// Form of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Lines for people.
-    Human,
-    /// One JSON object.
-    Json,
 }
 
 /// Why nothing was checked.

@@ -10,10 +10,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::exit::Exit;
 use super::output;
+use super::output::Format;
 use crate::classification::Family;
 use crate::probe::Ladder;
 use crate::probe::host::{self, Chosen, Local, NotChosen};
@@ -104,15 +105,6 @@ pub struct Options {
     /// What was seen, too, and how it was tested.
     #[arg(long, short)]
     pub verbose: bool,
-}
-
-/// Form of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// One JSON object.
-    Json,
 }
 
 /// Why nothing was asked.

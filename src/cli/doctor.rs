@@ -8,10 +8,10 @@ pub mod text;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::exit::Exit;
-use super::output::{complain, report, terminal_width, written};
+use super::output::{Format, complain, report, terminal_width, written};
 use crate::lab::isolate::{IsolateError, Terminal, Way};
 use crate::lab::preflight::{Facts, Finding, sufficient};
 use crate::run::outer::{Next, Outer};
@@ -26,15 +26,6 @@ pub struct Doctor {
     /// How the diagnosis is written.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-}
-
-/// How a diagnosis is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// One JSON object.
-    Json,
 }
 
 /// How long the examination may take; it takes a tenth of a second, and several when packets get lost.

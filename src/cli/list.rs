@@ -8,14 +8,12 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::exit::Exit;
-use super::output::terminal_width;
+use super::output::{Format, terminal_width, wrapped};
 use crate::nat::preset;
 use crate::scenario::{parse, shipped};
 
 /// Columns where nobody says how many there are.
 const WIDTH: usize = 100;
-/// Descriptions are not squeezed into less.
-const NARROWEST: usize = 20;
 
 /// `natlab list`.
 #[derive(Debug, Args)]
@@ -35,15 +33,6 @@ pub enum What {
     Nats,
     /// The shipped scenarios.
     Scenarios,
-}
-
-/// How a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// JSON: an array of what was asked for, else an object with both.
-    Json,
 }
 
 /// Prints the presets and the shipped scenarios, or one of both.
@@ -108,23 +97,6 @@ fn table(out: &mut impl Write, rows: &[(&str, String)], names: usize, width: usi
     Ok(())
 }
 
-/// A text in lines of at most `width` characters, but for longer words.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(NARROWEST);
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -159,12 +131,5 @@ mod tests {
             }
         }
         assert!(text(1).lines().count() > text(100).lines().count(), "squeezed, but all there");
-    }
-
-    #[test]
-    fn words_stay_whole_and_in_order() {
-        assert_eq!(wrapped("one two  three four", 20), ["one two three four"]);
-        assert_eq!(wrapped("a verylongwordthatfitsnowhere b", 20), ["a", "verylongwordthatfitsnowhere", "b"]);
-        assert_eq!(wrapped("", 20), [""]);
     }
 }

@@ -3,6 +3,30 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use clap::ValueEnum;
+
+use crate::report::human::wrap;
+
+/// Form of a report that has no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    Human,
+    /// JSON for programs.
+    Json,
+}
+
+/// A text in lines of at most `width` characters, but for longer words; never narrower than is readable.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    match wrap(text, width.max(NARROWEST)) {
+        lines if lines.is_empty() => vec![String::new()],
+        lines => lines,
+    }
+}
+
+/// Columns that a text gets at least.
+const NARROWEST: usize = 20;
+
 /// Writes a report; a reader that went away is no failure.
 pub fn report(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -54,5 +78,17 @@ pub fn written(result: io::Result<()>) -> super::exit::Exit {
             super::exit::Exit::Undecided
         }
         _ => super::exit::Exit::Success,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_whole_and_in_order() {
+        assert_eq!(wrapped("one two  three four", 20), ["one two three four"]);
+        assert_eq!(wrapped("a verylongwordthatfitsnowhere b", 20), ["a", "verylongwordthatfitsnowhere", "b"]);
+        assert_eq!(wrapped("", 20), [""]);
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::exit::Exit;
 use super::interrupt::Interrupts;
-use super::output::{complain, report, stdout_colour};
+use super::output::{Format, complain, report, stdout_colour};
 use super::progress::Progress;
 use super::run::terminal_width;
 use super::{doctor, load};
@@ -34,15 +34,6 @@ pub struct VerifyNat {
     /// Print nothing but what is not as declared.
     #[arg(short, long)]
     quiet: bool,
-}
-
-/// How the report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Checklists for people.
-    Human,
-    /// An array with one object for each NAT.
-    Json,
 }
 
 /// How long a silent inner process is waited for between looks at interrupts.

@@ -245,20 +245,6 @@ fn nothing_at_all(findings: &mut [Finding]) {
     }
 }
 
-/// Whether an address can be reached from everywhere; documentation ranges count, since labs are made of them.
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => crate::net::is_public(v4),
-        IpAddr::V6(v6) => {
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local())
-        }
-    }
-}
-
 impl Report {
     /// Whether nothing failed.
     pub fn is_ok(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::verdict::Verdict;
 use page::Page;
 use paint::Tone;
 
-pub use text::plain;
+pub use text::{plain, wrap};
 
 /// What fits into fewer columns than this is hard to read in any layout; lines are then this long.
 const NARROWEST: usize = 40;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::probe::check::finding::{Conclusion, Finding, Outcome, Report, ServerReport};
+use crate::report::human::wrap;
 
 /// Columns before the detail: outcome, transport, subject.
 const INDENT: usize = 27;
@@ -65,21 +66,6 @@ fn line(text: &mut String, finding: &Finding, width: usize, colour: bool) {
     if let Some(hint) = &finding.hint {
         wrap(&format!("hint: {hint}"), width - INDENT).iter().for_each(|l| more(l));
     }
-}
-
-/// Words on lines of at most `width` characters; a longer word stands alone.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

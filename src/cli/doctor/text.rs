@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::super::list::wrapped;
+use super::super::output::wrapped;
 use super::remedy::{Place, Remedy, remedies};
 use crate::lab::isolate::Way;
 use crate::lab::preflight::{Facts, Finding, State, sufficient};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::wrapped;
+use crate::cli::output::wrapped;
 use crate::nat::preset::{self, Preset};
 use crate::nat::stated::duration;
 use crate::nat::{Behavior, Translation, UdpPolicy};

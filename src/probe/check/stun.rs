@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::Settings;
 use super::finding::{Finding, Outcome, RoundTrips, Subject};
-use super::{Settings, is_public};
+use crate::net::is_public;
 use crate::probe::turn::{Binding, Cause, Client, Failure, Link, Over, elsewhere};
 
 /// What is known after it.

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::finding::{Finding, Outcome, Subject};
 use super::peer::Peer;
 use super::target::Relaying;
-use super::{Host, Settings, is_public, relay};
+use super::{Host, Settings, relay};
+use crate::net::is_public;
 use crate::probe::turn::{Allocation, Cause, Client, Credentials, Failure, Over};
 
 /// How long coturn 4.6.1 counts a relay that was given back: it answers Refresh with lifetime 0 by a timer of one second,

@@ -83,7 +83,7 @@ pub(super) fn sanity(
             problem(format!("it names {mapped}, which is no endpoint"), true);
         }
         // A server in a container or behind a NAT of its own sees the address of that.
-        Some(mapped) if mapped != local && public(at) && !public(mapped) => {
+        Some(mapped) if mapped != local && is_public(at.ip()) && !is_public(mapped.ip()) => {
             problem(format!("it says it sees {mapped}, so it stands behind a NAT itself"), true);
         }
         Some(_) => {}
@@ -103,7 +103,7 @@ pub(super) fn sanity(
         if other.is_ipv4() != at.is_ipv4() || other.ip() == at.ip() || other.port() == at.port() {
             problem(format!("its alternate {other} does not differ in address and port"), false);
             None
-        } else if public(at) && !public(other) {
+        } else if is_public(at.ip()) && !is_public(other.ip()) {
             problem(format!("its alternate {other} is not public"), false);
             None
         } else {
@@ -111,21 +111,6 @@ pub(super) fn sanity(
         }
     });
     (places, problems)
-}
-
-/// Whether an address can be a public one; of IPv6 everything but loopback, link-local, unique local and unspecified.
-fn public(at: SocketAddr) -> bool {
-    match at {
-        SocketAddr::V4(at) => is_public(*at.ip()),
-        SocketAddr::V6(at) => {
-            let ip = at.ip();
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || ip.is_unique_local()
-                || ip.is_multicast())
-        }
-    }
 }
 
 /// RFC 5780 §4.3.

@@ -133,7 +133,7 @@ fn private_permission(case: &mut Case<'_>, agent: &AgentTrace, peer: &Peer) {
     let trace = case.trace;
     let relaying = trace.other(agent);
     let permitted: Vec<_> = relaying.servers.allocations.iter().flat_map(|a| &a.permissions).collect();
-    let private = |ip| matches!(ip, std::net::IpAddr::V4(v4) if !is_public(v4));
+    let private = |ip: std::net::IpAddr| !is_public(ip);
     let relay_heard = relaying.checks.pairs().iter().any(|p| p.key.relay.is_some() && p.requests_received > 0);
     if permitted.is_empty() || relay_heard || knows_its_address(peer) || !permitted.iter().all(|p| private(p.peer.ip()))
     {
