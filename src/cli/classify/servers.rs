@@ -9,6 +9,7 @@ use super::name::Name;
 use crate::classification::{Family, Server};
 use crate::plan::seed::derive;
 use crate::probe::Candidate;
+use crate::probe::check::target::PORT;
 
 /// How long a name may take to become addresses.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ const ASKED: usize = 3;
 pub fn public(seed: u64) -> Vec<Name> {
     let mut behavior = BEHAVIOR;
     behavior.sort_by_key(|host| derive(seed, host));
-    let behavior = behavior.into_iter().take(ASKED).map(|host| (host, super::name::PORT));
+    let behavior = behavior.into_iter().take(ASKED).map(|host| (host, PORT));
     let name = |(host, port): (&str, u16)| Name { written: format!("{host}:{port}"), host: host.to_owned(), port };
     ORDINARY.into_iter().chain(behavior).map(name).collect()
 }

@@ -1,11 +1,13 @@
 //! `--turn` and its credentials: a TURN server whose relay is a foreign sender of our own.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use super::name::{BadName, Name};
+use super::name::Name;
 use super::servers::{Resolution, resolve};
 use crate::classification::{Family, Server, ServerRole};
+use crate::probe::check::target::{NotATarget, Relaying, Target};
 use crate::probe::relay::{Allocated, Relay};
 use crate::probe::turn::{Client, Credentials, Failure, Link, Over, Pace, Trust};
 
@@ -14,9 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long time-limited credentials are good for: longer than any classification takes.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
-
-/// Port of TURN over TLS (RFC 8656 §13).
-const TLS_PORT: u16 = 5349;
 
 /// A TURN server as it was written (RFC 7065).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,40 +29,25 @@ pub struct Turn {
 /// Why something is no TURN server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTurn {
-    /// Its place is none.
+    /// It is no server at all.
     #[error(transparent)]
-    Name(#[from] BadName),
-    /// What follows the question mark.
-    #[error("`{0}`: after `?` stands transport=udp or transport=tcp")]
-    Transport(String),
-    /// DTLS.
-    #[error("`{0}`: turns: goes over TLS, which is over TCP; DTLS is not supported")]
-    Dtls(String),
+    Target(#[from] NotATarget),
+    /// It does not relay.
+    #[error("read {0:?}: a STUN server does not relay; write turn:HOST or turns:HOST")]
+    Stun(String),
 }
 
-impl std::str::FromStr for Turn {
+impl FromStr for Turn {
     type Err = BadTurn;
 
     fn from_str(text: &str) -> Result<Turn, BadTurn> {
-        let (secure, rest) = match text.strip_prefix("turns:") {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix("turn:").unwrap_or(text)),
-        };
-        let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-        let over = match (secure, query) {
-            (true, None | Some("transport=tcp")) => Over::Tls,
-            (true, Some("transport=udp")) => return Err(BadTurn::Dtls(text.to_owned())),
-            (false, None | Some("transport=udp")) => Over::Udp,
-            (false, Some("transport=tcp")) => Over::Tcp,
-            _ => return Err(BadTurn::Transport(text.to_owned())),
-        };
-        let mut name: Name = place.parse()?;
-        let port_is_written = name.written.ends_with(&format!(":{}", name.port)) && name.written != name.host;
-        if over == Over::Tls && !port_is_written {
-            name.port = TLS_PORT;
+        let Target { text, host, ways, relaying } = text.parse()?;
+        match ways.first() {
+            Some(way) if relaying != Relaying::No => {
+                Ok(Turn { name: Name { written: text, host, port: way.port }, over: way.over })
+            }
+            _ => Err(BadTurn::Stun(text)),
         }
-        name.written = text.to_owned();
-        Ok(Turn { name, over })
     }
 }
 
@@ -162,7 +146,7 @@ mod tests {
         is("turns:turn.example.org:3478", "turn.example.org", 3478, Over::Tls);
         is("turns:[2001:db8::3478]", "2001:db8::3478", 5349, Over::Tls);
         is("turns:2001:db8::3478", "2001:db8::3478", 5349, Over::Tls);
-        for bad in ["turn:", "turn:x?transport=sctp", "turns:x?transport=udp", "turn:x?", "turn:x:0"] {
+        for bad in ["turn:", "turn:x?transport=sctp", "turns:x?transport=udp", "turn:x?", "turn:x:0", "stun:x"] {
             assert!(bad.parse::<Turn>().is_err(), "{bad}");
         }
     }

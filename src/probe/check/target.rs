@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::probe::turn::Over;
 
 /// Port of STUN and TURN over UDP and TCP (RFC 8489 §18.6).
-const PORT: u16 = 3478;
+pub const PORT: u16 = 3478;
 /// Port of both over TLS.
 const TLS_PORT: u16 = 5349;
 
@@ -57,6 +57,9 @@ pub enum NotATarget {
     /// No host.
     #[error("read {0:?}: there is no host in it")]
     Host(String),
+    /// An IPv6 address without brackets, and something behind it.
+    #[error("read {0:?}: an IPv6 address with a port is written [ADDRESS]:PORT")]
+    Brackets(String),
     /// Not 1 to 65535.
     #[error("read {text:?}: {port:?} is no port (1 to 65535)")]
     Port {
@@ -125,8 +128,11 @@ impl FromStr for Target {
     }
 }
 
-/// `host`, `host:port`, `[v6]:port`, or an IPv6 address as it is.
-fn host_and_port(text: &str, place: &str) -> Result<(String, Option<u16>), NotATarget> {
+/// `host`, `host:port`, `[v6]:port`, or an IPv6 address as it is: the place of a server in `text`.
+///
+/// # Errors
+/// When it is none.
+pub fn host_and_port(text: &str, place: &str) -> Result<(String, Option<u16>), NotATarget> {
     let no_host = || NotATarget::Host(text.to_owned());
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or_else(no_host)?;
@@ -138,22 +144,22 @@ fn host_and_port(text: &str, place: &str) -> Result<(String, Option<u16>), NotAT
     } else if place.parse::<Ipv6Addr>().is_ok() {
         (place, None)
     } else {
-        match place.split_once(':') {
+        match place.rsplit_once(':') {
+            Some((host, _)) if host.contains(':') => return Err(NotATarget::Brackets(text.to_owned())),
             Some((host, port)) => (host, Some(port)),
             None => (place, None),
         }
     };
-    if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if host.is_empty() || host.parse::<Ipv6Addr>().is_err() && !host.chars().all(plain) {
         return Err(no_host());
     }
-    let port = match port {
-        None => None,
-        Some(port) => match port.parse() {
-            Ok(number) if number != 0 => Some(number),
-            _ => return Err(NotATarget::Port { text: text.to_owned(), port: port.to_owned() }),
-        },
+    let number = |port: &str| {
+        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        let number = port.parse().ok().filter(|number| digits && *number != 0);
+        number.ok_or_else(|| NotATarget::Port { text: text.to_owned(), port: port.to_owned() })
     };
-    Ok((host.to_owned(), port))
+    Ok((host.to_owned(), port.map(number).transpose()?))
 }
 
 #[cfg(test)]
@@ -191,6 +197,10 @@ mod tests {
             ("stun:example.org:0", "no port"),
             ("stun:example.org:70000", "no port"),
             ("example.org:http", "no port"),
+            ("example.org:", "no port"),
+            ("example.org:+1", "no port"),
+            ("2001:db8:0:0:0:0:0:1:3478", "[ADDRESS]:PORT"),
+            ("two words", "no host"),
             ("stun:example.org?transport=udp", "no meaning"),
             ("turn:example.org?transport=sctp", "no meaning"),
             ("turns:example.org?transport=udp", "DTLS"),
