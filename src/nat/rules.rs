@@ -9,7 +9,7 @@
 //! | `owner_…` | external endpoint | inside endpoint | leads inbound packets; an external endpoint has one owner |
 //! | `permit_…` | external endpoint, and of the remote one what the filtering depends on | | who may come in |
 //! | `claim_…` | external endpoint | | atomic test-and-set while a port is chosen |
-//! | `begun_…` | external endpoint, remote | | sessions begun from inside, see [`Semantics::Strict`] |
+//! | `towards_…` | external endpoint, and of the remote one what the mapping depends on | | whom a mapping is for |
 //! | `inside_permit_…` | inside endpoint, inside remote | | who may come in by a hairpin that keeps the inside source |
 //! | `external`, `pool`, `ports…` | | | external addresses, and the ports in the order they are tried |
 //! | `block`, `block_taken`, `block_claim` | inside address | block of ports | whose ports are tried |
@@ -232,15 +232,22 @@ impl Rules<'_> {
         p == Proto::Udp && self.maps() && needs_zone(self.behavior())
     }
 
+    /// The same for what is hairpinned: filtered on inside endpoints, it may reach several external ones behind every
+    /// endpoint-dependent mapping.
+    fn zones_hairpins(&self, p: Proto) -> bool {
+        let strict = self.behavior().semantics == Semantics::Strict && !self.hairpins(Hairpinning::None);
+        p == Proto::Udp && strict && self.maps() && self.mapping(p).0 > 0
+    }
+
     /// Whether connection tracking forgets packets of this protocol at once.
     fn untracked(&self, p: Proto) -> bool {
         p == Proto::Udp && sysctl::untracked(self.behavior())
     }
 
-    /// Whether sessions begun from inside are written down: to leave them out of the zones, and where connection tracking
-    /// forgets them at once, so that it cannot tell which mapping an inbound packet belongs to.
-    fn remembers_sessions(&self, p: Proto) -> bool {
-        self.zoned(p) || self.maps() && self.mapping(p).0 > 0 && self.untracked(p)
+    /// Whether it is written down for which remotes an external endpoint was made: that cannot be read from `mapping`, whose key
+    /// they are part of.
+    fn remembers_remotes(&self, p: Proto) -> bool {
+        self.maps() && self.mapping(p).0 > 0
     }
 
     /// Whether packets from inside keep alive what is there; they make what is not there in any case.
@@ -267,6 +274,10 @@ impl Rules<'_> {
 
     fn leaves_by_wan(&self) -> Step {
         Step::Oif { is: true, name: self.gateway.wan.clone() }
+    }
+
+    fn stays_inside(&self) -> Step {
+        Step::Oif { is: false, name: self.gateway.wan.clone() }
     }
 
     /// The mapping key as connection tracking sees it, whatever was done to the packet so far.

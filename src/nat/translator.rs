@@ -4,7 +4,8 @@
 //! choice open (which of several addresses, which block), it makes one; [`Translator::pass_as_seen`] lets another NAT's choice
 //! stand when the behaviour allows it, and then what follows can be compared.
 //!
-//! A mapping is one thing with one lifetime (RFC 4787 §4.3): permissions and sessions belong to it and end with it. Of TCP it
+//! An external endpoint has a lifetime (RFC 4787 §4.3) that everything prolongs which runs through it; permissions and sessions
+//! belong to it and end with it. What goes to those it was made for leaves through it while their packets keep that up. Of TCP it
 //! follows who has begun a session and whether a SYN still waits for its answer; it checks no sequence numbers, and a reset
 //! or a FIN ends nothing before the lifetime does, as RFC 5382 REQ-5 allows.
 

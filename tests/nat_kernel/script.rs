@@ -22,7 +22,7 @@ use natlab::nat::translator::{Content, Segment};
 
 use crate::lab::SERVERS;
 
-pub use cases::{curated_scripts_agree, known_differences_are_still_there, lifetimes_agree};
+pub use cases::{curated_scripts_agree, hairpins_agree, lifetimes_agree, tracked_lifetimes_agree};
 pub use random::{random_axes_agree, random_tcp_scripts_agree, random_udp_scripts_agree};
 
 /// A node's address in a script.

@@ -10,9 +10,7 @@ use crate::nft::model::{Dir, Field, Hook, Proto, Rule, Step};
 impl Rules<'_> {
     /// The chains `zone`, `inbound`, `input` and `from_wan`.
     pub(super) fn inbound(&mut self) {
-        if self.protocols().iter().any(|&p| self.zoned(p)) {
-            self.zone();
-        }
+        self.zone();
         self.translate_destination();
         self.input();
         self.new_sessions_from_wan();
@@ -20,17 +18,37 @@ impl Rules<'_> {
 
     /// A session from outside must not capture what its inside end sends to the same remote by itself, which leaves through
     /// another mapping: its answers are tracked in a zone of their own, one per external endpoint, where that traffic does not
-    /// look. Sessions that inside began are left alone; their inbound packets are the answers.
+    /// look. Packets from those that a mapping is for are left alone: they are the answers. What is hairpinned comes from
+    /// outside as far as its receiver is concerned, and is nobody's answer.
     fn zone(&mut self) {
         let p = Proto::Udp;
-        let from_outside = unknown("begun", p, self.mapping(p).key(destination(p), source(p)));
+        let mut rules = vec![];
+        if !self.protocols().contains(&p) {
+            return;
+        }
+        if self.zoned(p) {
+            let stranger = unknown("towards", p, self.mapping(p).key(destination(p), source(p)));
+            let why = Property::Mapping.of(p, "a session from outside does not capture what inside sends by itself");
+            rules.push(Rule::new(self.zoned_steps(p, self.enters_by_wan(), Some(stranger)), why));
+        }
+        if self.zones_hairpins(p) {
+            let why =
+                Property::Hairpinning.of(p, "a hairpinned session does not capture what its receiver sends by itself");
+            rules.push(Rule::new(self.zoned_steps(p, self.enters_elsewhere(), None), why));
+        }
+        if !rules.is_empty() {
+            self.base_chain("zone", filter(Hook::Prerouting, BEFORE_TRACKING), rules);
+        }
+    }
+
+    /// What a forward leads in is answered through it, and through nothing else.
+    fn zoned_steps(&self, p: Proto, enters: Step, from: Option<Step>) -> Vec<Step> {
         let zone = Step::ReplyZoneHash { key: destination(p).into(), modulus: 65_535, offset: 1 };
-        let mut steps = vec![self.enters_by_wan(), external(Field::Daddr), Step::L4(p)];
-        // What a forward leads in is answered through it, and through nothing else.
+        let mut steps = vec![enters, external(Field::Daddr), Step::L4(p)];
         steps.extend(self.not_forwarded(p, destination(p)));
-        steps.extend([from_outside, zone]);
-        let why = Property::Mapping.of(p, "a session from outside does not capture what inside sends by itself");
-        self.base_chain("zone", filter(Hook::Prerouting, BEFORE_TRACKING), vec![Rule::new(steps, why)]);
+        steps.extend(from);
+        steps.push(zone);
+        steps
     }
 
     fn translate_destination(&mut self) {

@@ -69,6 +69,13 @@ impl Rules<'_> {
         if self.filtered(p) {
             rules.extend(self.hairpin_filter(p));
         }
+        if !self.hairpins(Hairpinning::None) {
+            let mut turned = vec![self.enters_elsewhere(), self.stays_inside(), Step::Dnatted];
+            // Answers to an inside source go to no external endpoint.
+            turned.extend(self.hairpins(Hairpinning::InternalSource).then_some(Step::Direction(Dir::Original)));
+            turned.push(Step::Goto(format!("in_{p}")));
+            rules.push(Rule::new(turned, Property::Refresh.of(p, "hairpinned: inbound for the receiver")));
+        }
         rules.push(self.nothing_untranslated());
         self.chain(format!("record_{p}"), rules);
     }
@@ -130,9 +137,10 @@ impl Rules<'_> {
             rules.push(Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")));
             rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, outbound")));
         }
-        if self.remembers_sessions(p) {
-            let begun = self.keep("begun", p, self.mapping(p).key(source(p), destination_of(Dir::Original)), vec![]);
-            rules.push(Rule::new([Step::L4(p), begun], Property::Mapping.of(p, "a session begun from inside")));
+        if self.remembers_remotes(p) {
+            let to = self.mapping(p).key(source(p), destination_of(Dir::Original));
+            let towards = self.keep("towards", p, to, vec![]);
+            rules.push(Rule::new([Step::L4(p), towards], Property::Mapping.of(p, "whom the mapping is for")));
         }
         if self.filtered(p) {
             let permit = self.keep("permit", p, self.filter(p).key(source(p), destination_of(Dir::Original)), vec![]);
@@ -149,10 +157,15 @@ impl Rules<'_> {
         if self.maps() {
             let owner = self.keep("owner", p, source(p), inside);
             rules.push(Rule::new([Step::L4(p), owner], Property::Mapping.of(p, "the external endpoint has its owner")));
-            if self.mapping(p).0 == 0 {
-                let mapping = self.keep("mapping", p, inside, source(p));
-                rules.push(Rule::new([Step::L4(p), mapping], Property::Refresh.of(p, "the mapping, by an answer")));
+            let remote = destination_of(Dir::Reply);
+            let to = self.mapping(p).key(source(p), remote);
+            let mapping = self.keep("mapping", p, self.mapping(p).key(inside, remote), source(p));
+            let mut steps = vec![Step::L4(p)];
+            if self.remembers_remotes(p) {
+                steps.extend([known("towards", p, to.clone()), self.keep("towards", p, to, vec![])]);
             }
+            steps.push(mapping);
+            rules.push(Rule::new(steps, Property::Refresh.of(p, "the mapping, by an answer")));
         }
         if self.filtered(p) {
             let permit = self.keep("permit", p, self.filter(p).key(source(p), destination_of(Dir::Reply)), vec![]);
@@ -161,8 +174,8 @@ impl Rules<'_> {
         self.chain(format!("answer_{p}"), rules);
     }
 
-    /// Inbound packets that got so far keep alive what they used (RFC 4787 REQ-6 allows it), whoever began the session. An
-    /// address-dependent mapping is kept alive by the remote that it was made for; of others only the owner is.
+    /// Inbound packets that got so far keep alive what they used (RFC 4787 REQ-6 allows it), whoever began the session: the
+    /// external endpoint, and the mapping if they come from those it is for.
     fn inbound_refresh(&mut self, p: Proto) {
         let mut rules = vec![];
         for d in [Dir::Reply, Dir::Original] {
@@ -180,11 +193,8 @@ impl Rules<'_> {
 
     fn inbound_refresh_of(&self, p: Proto, d: Dir, translated: &Step) -> Vec<Rule> {
         let external_end = destination_of(d);
-        let session = self.mapping(p).key(external_end, source(p));
+        let from = self.mapping(p).key(external_end, source(p));
         let permission = self.filter(p).key(external_end, source(p));
-        let refresh_mapping = update("mapping", p, self.mapping(p).key(destination(p), source(p)), external_end);
-        // Answers are to a session that inside began; of others that must be known.
-        let if_known = |what: &str, key: Key| (d == Dir::Original).then(|| known(what, p, key));
         let mut rules: Vec<Rule> = self.forwarded(p, external_end, "lives for ever").into_iter().collect();
         let mut refresh = |steps: Vec<Step>, text: &str| {
             let when = [Step::L4(p), Step::Direction(d), translated.clone()];
@@ -192,17 +202,19 @@ impl Rules<'_> {
         };
         if self.maps() {
             refresh(vec![update("owner", p, external_end, destination(p))], "the owner, inbound");
-            if self.remembers_sessions(p) {
-                let refresh_session = update("begun", p, session.clone(), vec![]);
-                let steps = if_known("begun", session).into_iter().chain([refresh_mapping, refresh_session]);
-                refresh(steps.collect(), "the mapping of a session begun from inside, inbound");
-            } else if self.mapping(p).0 == 0 || d == Dir::Reply {
-                refresh(vec![refresh_mapping], "the mapping, inbound");
+            let mapping = update("mapping", p, self.mapping(p).key(destination(p), source(p)), external_end);
+            if self.remembers_remotes(p) {
+                let steps = vec![known("towards", p, from.clone()), update("towards", p, from, vec![]), mapping];
+                refresh(steps, "the mapping, inbound from those it is for");
+            } else {
+                refresh(vec![mapping], "the mapping, inbound");
             }
         }
         if self.filtered(p) {
             let refresh_permission = update("permit", p, permission.clone(), vec![]);
-            let steps = if_known("permit", permission).into_iter().chain([refresh_permission]);
+            // Answers are to a session that inside began; of others that must be known.
+            let if_known = (d == Dir::Original).then(|| known("permit", p, permission));
+            let steps = if_known.into_iter().chain([refresh_permission]);
             refresh(steps.collect(), "the permission, inbound");
         }
         rules

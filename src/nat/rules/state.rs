@@ -58,8 +58,8 @@ impl Rules<'_> {
                     sets.push(dynamic("inside_permit", p, self.filter(p).types(), vec![], t));
                 }
             }
-            if self.remembers_sessions(p) {
-                sets.push(dynamic("begun", p, self.mapping(p).types(), vec![], t));
+            if self.remembers_remotes(p) {
+                sets.push(dynamic("towards", p, self.mapping(p).types(), vec![], t));
             }
         }
         sets

@@ -3,7 +3,7 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::keys::{affine, filter_part, filtering, lifetime, refreshes};
+use super::keys::{affine, filter_part, filtering, lifetime};
 use super::{Content, Disposition, Packet, Segment, Side, Translator, Why};
 use crate::nat::{Filtering, Hairpinning, Unsolicited, UnsolicitedSyn};
 use crate::net::Transport;
@@ -55,9 +55,7 @@ impl Translator {
             return Err(Why::OtherSession);
         }
         *session = (packet.destination, until);
-        if let (true, Some(e)) = (refreshes(b, transport, Side::Outside), &mut self.mappings[i].expires) {
-            *e = until;
-        }
+        self.refresh(i, Side::Outside, sender, until);
         Ok(Packet { destination: receiver, ..packet.clone() })
     }
 

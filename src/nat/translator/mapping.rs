@@ -15,8 +15,8 @@ pub(super) struct Mapping {
     pub(super) transport: Transport,
     pub(super) inside: SocketAddrV4,
     pub(super) external: SocketAddrV4,
-    /// Of the remote endpoint it was made for, what the mapping depends on.
-    pub(super) towards: Part,
+    /// For whom it is: of the remote endpoint what the mapping depends on, and until when what goes there leaves through it.
+    pub(super) towards: Option<(Part, Duration)>,
     /// `None`: never, as of a forward.
     pub(super) expires: Option<Duration>,
     /// To everybody, whatever the filtering.
@@ -36,12 +36,13 @@ pub(super) struct Session {
 
 impl Mapping {
     pub(super) fn forget(&mut self, at: Duration) {
+        self.towards = self.towards.filter(|(_, e)| at < *e);
         self.permits.retain(|_, e| at < *e);
         self.sessions.retain(|_, s| at < s.expires);
     }
 
     pub(super) fn ends(&self) -> impl Iterator<Item = Duration> {
-        let own = self.expires.iter().chain(self.permits.values());
+        let own = self.expires.iter().chain(self.towards.iter().map(|(_, e)| e)).chain(self.permits.values());
         own.copied().chain(self.sessions.values().map(|s| s.expires))
     }
 }
@@ -69,7 +70,7 @@ impl Translator {
         };
         position(&|m| affine && m.sessions.contains_key(&remote))
             .or_else(|| position(&|m| m.expires.is_none()))
-            .or_else(|| position(&|m| m.towards == part))
+            .or_else(|| position(&|m| m.towards.is_some_and(|(p, _)| p == part)))
     }
 
     /// The mapping that an external endpoint belongs to; with overloading the remote one decides too.
@@ -98,12 +99,13 @@ impl Translator {
     ) -> Result<usize, Why> {
         let external = self.choose(transport, inside, remote, seen)?;
         let b = &self.gateway.behavior;
+        let until = at + lifetime(b, transport);
         self.mappings.push(Mapping {
             transport,
             inside,
             external,
-            towards: mapping_part(b, transport, remote),
-            expires: Some(at + lifetime(b, transport)),
+            towards: Some((mapping_part(b, transport, remote), until)),
+            expires: Some(until),
             open: false,
             permits: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -112,21 +114,31 @@ impl Translator {
     }
 
     /// A packet has used the mapping: it becomes young again, with what belongs to it, when packets from that side refresh.
-    /// Sending opens the filter; what comes in keeps it open at most.
+    /// Sending opens the filter; what comes in keeps it open at most. Strangers keep the external endpoint alive, as any session
+    /// does that runs through it, but not what is reserved for others.
     pub(super) fn touch(&mut self, i: usize, from: Side, remote: SocketAddrV4, at: Duration) {
         let b = &self.gateway.behavior;
         let m = &mut self.mappings[i];
         let until = at + lifetime(b, m.transport);
-        let refreshes = refreshes(b, m.transport, from);
-        let part = filter_part(b, m.transport, remote);
         if from == Side::Inside {
-            m.permits.entry(part).or_insert(until);
+            m.permits.entry(filter_part(b, m.transport, remote)).or_insert(until);
         }
-        let session = m.sessions.entry(remote).or_insert(Session { expires: until, unanswered: false });
-        if refreshes {
-            session.expires = until;
-            m.expires.iter_mut().chain(m.permits.get_mut(&part)).for_each(|e| *e = until);
+        m.sessions.entry(remote).or_insert(Session { expires: until, unanswered: false });
+        self.refresh(i, from, remote, until);
+    }
+
+    /// Makes young again what a packet to or from `remote` has used.
+    pub(super) fn refresh(&mut self, i: usize, from: Side, remote: SocketAddrV4, until: Duration) {
+        let b = &self.gateway.behavior;
+        let m = &mut self.mappings[i];
+        if !refreshes(b, m.transport, from) {
+            return;
         }
+        let (part, permit) = (mapping_part(b, m.transport, remote), filter_part(b, m.transport, remote));
+        let towards = m.towards.iter_mut().filter(|(is_for, _)| *is_for == part).map(|(_, e)| e);
+        let session = m.sessions.get_mut(&remote).map(|s| &mut s.expires);
+        let all = m.expires.iter_mut().chain(towards).chain(m.permits.get_mut(&permit)).chain(session);
+        all.for_each(|e| *e = until);
     }
 
     fn fixed_of(&self, transport: Transport, inside: SocketAddrV4) -> Option<Fixed> {
@@ -166,12 +178,11 @@ impl Translator {
         let is = |m: &Mapping| m.transport == transport && m.expires.is_none() && m.external == external;
         if !self.mappings.iter().any(is) {
             let (permits, sessions) = Default::default();
-            let towards = Part::default();
             self.mappings.push(Mapping {
                 transport,
                 inside,
                 external,
-                towards,
+                towards: None,
                 expires: None,
                 open,
                 permits,

@@ -113,9 +113,9 @@ impl Run<'_> {
                 let to = match to {
                     Target::At(name, port) => name.at(self.hosts, *port),
                     Target::SourceOf(label) => match self.labels.get(label) {
-                        Some((_, packet)) => packet.source,
-                        // It did not arrive, so nobody knows where to.
-                        None => return Ok(()),
+                        Some((_, packet)) if !self.hosts.contains(packet.source.ip()) => packet.source,
+                        // It did not arrive, so nobody knows where to; or neighbours know each other, and need no NAT.
+                        _ => return Ok(()),
                     },
                 };
                 let source = from.0.at(self.hosts, from.1);
