@@ -231,7 +231,7 @@ pub async fn classify(request: Request, progress: Progress<'_>) -> Found {
     found.family.alg = extras::alg(&line, &first).await;
     if options.fragments {
         progress(&Step::Fragments);
-        found.family.fragments = extras::fragments(&shared, first.address).await;
+        found.family.fragments = extras::fragments(&shared, first.address, behavior.as_ref()).await;
     }
     if options.hairpin {
         progress(&Step::Hairpinning);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Places;
 use super::judge::told;
 use super::servers::Usable;
 use crate::classification::{Finding, Fragments};
@@ -11,6 +12,11 @@ use crate::probe::wire::Ask;
 
 /// Padding that makes a datagram longer than an Ethernet frame (RFC 5780 §4.5).
 const PADDING: u16 = 1500;
+
+/// Padding of a datagram that fits into a frame of every link in use (1280 bytes, RFC 8200 §5).
+const SHORT_PADDING: u16 = 1000;
+
+const METHOD: &str = "RFC 5780 §4.5: 1500 bytes of PADDING";
 
 /// Opens sockets one after the other, each asking `server`: `(inside, external)` of those that were answered, in order.
 /// None is closed before the last one is open, so that no port is used twice.
@@ -63,21 +69,32 @@ pub(super) async fn alg(line: &Line, server: &Usable) -> Finding<bool> {
 }
 
 /// Long requests and long answers (RFC 5780 §4.5). A request with RESPONSE-PORT and PADDING must be refused with a short
-/// answer (§7.6), which tells the way out from the way back.
-pub(super) async fn fragments(shared: &Arc<Shared>, server: SocketAddr) -> Fragments {
-    const METHOD: &str = "RFC 5780 §4.5: 1500 bytes of PADDING";
+/// answer (§7.6), which tells the way out from the way back. Silence is the path's only where the server is known to take
+/// padding: `places` of a server with RFC 5780, and a padded request that needs no fragments is the control.
+pub(super) async fn fragments(shared: &Arc<Shared>, server: SocketAddr, places: Option<&Places>) -> Fragments {
+    let server = places.map_or(server, |p| p.primary);
     let line = match Line::open(shared) {
         Ok(line) => line,
-        Err(e) => {
-            let none = || Finding::inconclusive(format!("no socket: {e}"), METHOD);
-            return Fragments { outbound: none(), inbound: none() };
-        }
+        Err(e) => return neither(&format!("no socket: {e}"), &[]),
     };
     let both = Ask { padding: Some(PADDING), ..Ask::PLAIN };
     let out = Ask { response_port: Some(line.local().port()), ..both };
     let there_and_back = repeated(shared, &line, server, &both).await;
     let there = repeated(shared, &line, server, &out).await;
-    judge(shared, &there_and_back, &there)
+    if [&there_and_back, &there].iter().any(|t| !matches!(t.outcome, Outcome::Silent)) {
+        return judge(shared, &there_and_back, &there, None);
+    }
+    if places.is_none() {
+        return neither("an ordinary server need not take messages longer than a frame; one with RFC 5780 must", &[]);
+    }
+    let short = repeated(shared, &line, server, &Ask { padding: Some(SHORT_PADDING), ..Ask::PLAIN }).await;
+    judge(shared, &there_and_back, &there, Some(&short))
+}
+
+/// Why neither way is known.
+fn neither(why: &str, evidence: &[String]) -> Fragments {
+    let none = || Finding::inconclusive(why, METHOD).with_evidence(evidence.iter().cloned());
+    Fragments { outbound: none(), inbound: none() }
 }
 
 async fn repeated(shared: &Arc<Shared>, line: &Line, server: SocketAddr, ask: &Ask) -> Transaction {
@@ -92,10 +109,11 @@ async fn repeated(shared: &Arc<Shared>, line: &Line, server: SocketAddr, ask: &A
     all
 }
 
-fn judge(shared: &Shared, there_and_back: &Transaction, there: &Transaction) -> Fragments {
-    const METHOD: &str = "RFC 5780 §4.5: 1500 bytes of PADDING";
-    let evidence =
-        [format!("padded: {}", told(there_and_back)), format!("padded, for a short refusal: {}", told(there))];
+/// `short` is the control, where neither long request was answered.
+fn judge(shared: &Shared, there_and_back: &Transaction, there: &Transaction, short: Option<&Transaction>) -> Fragments {
+    let mut evidence =
+        vec![format!("padded: {}", told(there_and_back)), format!("padded, for a short refusal: {}", told(there))];
+    evidence.extend(short.map(|t| format!("padded, but no longer than a frame: {}", told(t))));
     let loss = shared.loss();
     let chance = |t: &Transaction| loss.chance_all_lost(t.sends);
     let silent = |t: &Transaction| matches!(t.outcome, Outcome::Silent) && loss.proves_silence(t.sends);
@@ -106,14 +124,13 @@ fn judge(shared: &Shared, there_and_back: &Transaction, there: &Transaction) -> 
     };
     let unsent = [there_and_back, there].into_iter().find(|t| matches!(t.outcome, Outcome::NotSent(_)));
     if let Some(unsent) = unsent {
-        let none = || Finding::inconclusive(told(unsent), METHOD).with_evidence(evidence.clone());
-        return Fragments { outbound: none(), inbound: none() };
+        return neither(&told(unsent), &evidence);
     }
-    let outbound = match () {
-        () if heard(there_and_back) || heard(there) => Finding::known(true, METHOD),
-        // A server that refuses both in silence is not known; one that is cut off from long requests is.
-        () if silent(there) && silent(there_and_back) => Finding::likely(false, chance(there), METHOD),
-        () => Finding::inconclusive("too much is lost", METHOD),
+    let outbound = match short {
+        _ if heard(there_and_back) || heard(there) => Finding::known(true, METHOD),
+        Some(short) if !heard(short) => Finding::inconclusive("the server answers no request with PADDING", METHOD),
+        Some(_) if silent(there) && silent(there_and_back) => Finding::likely(false, chance(there), METHOD),
+        _ => Finding::inconclusive("too much is lost", METHOD),
     };
     let inbound = match &there_and_back.outcome {
         _ if padded => Finding::known(true, METHOD),

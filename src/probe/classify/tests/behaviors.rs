@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::classification::{Lifetime, MappingFound, Preservation, Status};
 use crate::nat::{Hairpinning, Pooling, Refresh, Translation, UdpPolicy};
+use crate::server::stun::{Answer, Place};
 
 #[tokio::test(start_paused = true)]
 async fn all_nine_behaviours_are_told_apart() {
@@ -188,6 +189,26 @@ async fn fragments_are_judged_each_way() {
         let world = World::new(behavior, vec![behavior_server(proper)]).with_mtu(out, inward);
         let f = ask(&world, &[PRIMARY], options()).await.family.fragments;
         assert_eq!((f.outbound.value, f.inbound.value), expected, "{out}/{inward}: {f:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_no_long_requests_is_no_path_that_drops_fragments() {
+    /// Leaves every request with PADDING unanswered: the answers to them are long, or errors.
+    fn no_padding(_: Place, answer: Answer) -> Vec<(Place, Vec<u8>)> {
+        let error = answer.bytes[0] == 1 && answer.bytes[1] & 0x10 != 0;
+        if error || answer.bytes.len() > 500 { vec![] } else { vec![(answer.from, answer.bytes)] }
+    }
+    for (server, mtu, because) in [
+        (ordinary(PRIMARY), 1472, "ordinary server"),
+        (behavior_server(no_padding), 1472, "no request with PADDING"),
+        (behavior_server(no_padding), 9000, "no request with PADDING"),
+    ] {
+        let behavior = napt(Mapping::EndpointIndependent, Filtering::EndpointIndependent);
+        let world = World::new(behavior, vec![server]).with_mtu(mtu, mtu);
+        let f = ask(&world, &[PRIMARY], options()).await.family.fragments;
+        assert_eq!((f.outbound.value, f.inbound.value), (None, None), "{f:#?}");
+        assert!(f.outbound.because.as_ref().unwrap().contains(because), "{f:#?}");
     }
 }
 
