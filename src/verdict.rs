@@ -250,6 +250,9 @@ pub fn judge(trial: &Trial, trace: &Trace) -> Judgement {
     let (outcome, mut reasons) = outcome::find(trial, trace);
     let comparison = compare::compare(trial, trace, outcome);
     reasons.extend(comparison.reasons);
-    let diagnoses = diagnosis::diagnose(trial, trace, outcome, &comparison.shortcomings);
+    let diagnoses = match comparison.excused {
+        Some(events) => vec![diagnosis::by_chance(events)],
+        None => diagnosis::diagnose(trial, trace, outcome, &comparison.shortcomings),
+    };
     Judgement { outcome, verdict: comparison.verdict, accepted: comparison.accepted, reasons, diagnoses }
 }

@@ -162,3 +162,24 @@ fn relayed_checks_that_wait_for_a_late_answer_are_suboptimal() {
     let first = |which: &dyn Fn(&&Event) -> bool| events.iter().find(|event| which(event)).unwrap().t_us;
     assert!(first(&told) < first(&answered));
 }
+
+/// `docs/findings.md`: no answer to the one request, no address, and a relay in place of a direct path.
+#[test]
+fn an_address_that_was_asked_for_once_on_a_lossy_link_is_inconclusive() {
+    let events = read("findings/address-asked-once-on-a-lossy-link");
+    let record = TrialRecord::of(&events).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::Relayed, Verdict::Inconclusive));
+    assert_eq!(record.diagnoses.iter().map(|d| d.cause).collect::<Vec<_>>(), [Cause::LinkLoss]);
+    let [alice, bob] = sides(&record);
+    let asked = |agent: &AgentRecord| agent.stun.iter().map(|s| (s.requests, s.mapped.is_some())).collect::<Vec<_>>();
+    assert_eq!((asked(alice), asked(bob)), (vec![(1, false)], vec![(1, true), (1, true)]));
+    // Allocate is sent again: the library's TURN client has a timer, and its STUN client has none.
+    assert!(alice.turn.iter().any(|turn| turn.relayed.is_some()));
+    let why = record.reasons.last().unwrap();
+    assert!(
+        why.text.contains("(once) for its address; loss alone does that with a chance of up to 14.5 %"),
+        "{}",
+        why.text
+    );
+    assert!(why.events.contains(&alice.stun[0].events[0]), "the request itself is cited");
+}

@@ -89,6 +89,25 @@ impl Allocation {
     }
 }
 
+/// A request that no answer has come for, with its retransmissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// What was asked.
+    pub method: Method,
+    /// The own end.
+    pub local: SocketAddr,
+    /// The server, and the transport to it.
+    pub via: Via,
+    /// How often it was sent, by its transaction id.
+    pub transmissions: u32,
+    /// First transmission.
+    pub first_sent: Moment,
+    /// Last transmission.
+    pub last_sent: Moment,
+    /// Peers it was about.
+    peers: Vec<SocketAddr>,
+}
+
 /// What one side asked of servers.
 #[derive(Clone, Debug, Default)]
 pub struct Servers {
@@ -99,8 +118,8 @@ pub struct Servers {
     reflexive_index: BTreeMap<(SocketAddr, Via), usize>,
     allocation_index: BTreeMap<(SocketAddr, Via), usize>,
     relayed: BTreeMap<SocketAddr, usize>,
-    /// Requests for permissions and channels, by transaction id: allocation, peers, channel.
-    asked: BTreeMap<String, (usize, Vec<SocketAddr>, bool)>,
+    /// Requests without an answer, by transaction id.
+    open: BTreeMap<String, Unanswered>,
 }
 
 impl Servers {
@@ -116,7 +135,15 @@ impl Servers {
 
     /// Whether a permission or a channel was asked for, and no answer has come yet. A client may keep checks back for it.
     pub fn is_waiting(&self) -> bool {
-        !self.asked.is_empty()
+        self.open.values().any(|request| matches!(request.method, Method::CreatePermission | Method::ChannelBind))
+    }
+
+    /// Requests that no answer has come for, in the order in which they were sent first: Binding, Allocate, CreatePermission
+    /// and ChannelBind.
+    pub fn unanswered(&self) -> Vec<&Unanswered> {
+        let mut open: Vec<_> = self.open.values().collect();
+        open.sort_by_key(|request| request.first_sent);
+        open
     }
 
     pub(super) fn packet(&mut self, packet: &Packet, at: Moment) {
@@ -125,6 +152,7 @@ impl Servers {
             Direction::In => (packet.to, packet.from),
         };
         let way = (own, Via { server, transport: packet.transport });
+        let answered = self.exchange(way, packet, at);
         match (packet.method, packet.direction, packet.class) {
             (Method::Binding, Direction::Out, Class::Request) => self.binding_asked(way, at),
             (Method::Binding, Direction::In, Class::Success | Class::Error) => self.binding_answered(way, packet, at),
@@ -149,9 +177,37 @@ impl Servers {
                 self.permission_asked(way, packet, at);
             }
             (Method::CreatePermission | Method::ChannelBind, Direction::In, Class::Success | Class::Error) => {
-                self.permission_answered(packet, at);
+                if let Some(request) = answered {
+                    self.permission_answered(&request, packet, at);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Notes a request, or gives the one that an answer belongs to.
+    fn exchange(&mut self, way: (SocketAddr, Via), packet: &Packet, at: Moment) -> Option<Unanswered> {
+        let asks = matches!(
+            packet.method,
+            Method::Binding | Method::Allocate | Method::CreatePermission | Method::ChannelBind
+        );
+        match (packet.direction, packet.class) {
+            (Direction::In, Class::Success | Class::Error) => self.open.remove(&packet.transaction),
+            (Direction::Out, Class::Request) if asks => {
+                let request = self.open.entry(packet.transaction.clone()).or_insert_with(|| Unanswered {
+                    method: packet.method,
+                    local: way.0,
+                    via: way.1,
+                    transmissions: 0,
+                    first_sent: at,
+                    last_sent: at,
+                    peers: packet.peers.clone(),
+                });
+                request.transmissions = request.transmissions.saturating_add(1);
+                request.last_sent = at;
+                None
+            }
+            _ => None,
         }
     }
 
@@ -189,21 +245,20 @@ impl Servers {
 
     fn permission_asked(&mut self, way: (SocketAddr, Via), packet: &Packet, at: Moment) {
         let channel = packet.method == Method::ChannelBind;
-        let (index, allocation) = self.allocation_mut(way);
+        let allocation = self.allocation_mut(way).1;
         for peer in &packet.peers {
             if !allocation.permissions.iter().any(|p| p.peer == *peer && p.channel == channel) {
                 let asked = Permission { peer: *peer, channel, asked: at, granted: None, refused: None };
                 allocation.permissions.push(asked);
             }
         }
-        self.asked.insert(packet.transaction.clone(), (index, packet.peers.clone(), channel));
     }
 
-    fn permission_answered(&mut self, packet: &Packet, at: Moment) {
-        let Some((index, peers, channel)) = self.asked.remove(&packet.transaction) else { return };
-        let Some(allocation) = self.allocations.get_mut(index) else { return };
-        for permission in &mut allocation.permissions {
-            if permission.channel == channel && peers.contains(&permission.peer) {
+    fn permission_answered(&mut self, request: &Unanswered, packet: &Packet, at: Moment) {
+        let way = (request.local, request.via);
+        let channel = request.method == Method::ChannelBind;
+        for permission in &mut self.allocation_mut(way).1.permissions {
+            if permission.channel == channel && request.peers.contains(&permission.peer) {
                 if packet.class == Class::Success {
                     permission.granted.get_or_insert(at);
                 } else {

@@ -17,6 +17,8 @@ pub struct Comparison {
     pub reasons: Vec<Reason>,
     /// Ways in which a working path falls short of what is expected.
     pub shortcomings: Vec<Shortcoming>,
+    /// Loss may be all that is behind the outcome: the events that show it. Then nothing else is to be blamed.
+    pub excused: Option<Vec<u64>>,
 }
 
 /// A way in which a working path falls short of what is expected.
@@ -47,6 +49,7 @@ pub fn compare(trial: &Trial, trace: &Trace, outcome: Outcome) -> Comparison {
         accepted: accepted.to_vec(),
         reasons: Vec::new(),
         shortcomings: Vec::new(),
+        excused: None,
     };
     if let Outcome::Unknown(cause) = outcome {
         comparison.verdict = match cause.blame() {
@@ -61,7 +64,7 @@ pub fn compare(trial: &Trial, trace: &Trace, outcome: Outcome) -> Comparison {
     comparison.prediction_against_expectation(trial);
     comparison.outcome(trial, outcome);
     comparison.excuse(trial, trace, outcome);
-    if outcome.is_path() {
+    if outcome.is_path() && comparison.excused.is_none() {
         comparison.types(trial, trace);
         comparison.time(trial, trace);
     }
@@ -84,6 +87,7 @@ impl Comparison {
             && let Some(reason) = loss::excuse(trial, trace, outcome, &self.accepted)
         {
             self.verdict = Verdict::Inconclusive;
+            self.excused = Some(reason.events.clone());
             self.reasons.push(reason);
         }
     }

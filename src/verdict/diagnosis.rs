@@ -84,6 +84,8 @@ pub enum Cause {
     NatNotMeasured,
     /// The lab or one of its servers failed.
     LabFailed,
+    /// Links lost packets as they were told to, and an exchange with them.
+    LinkLoss,
 }
 
 /// A cause and what to do about it.
@@ -132,6 +134,19 @@ pub fn diagnose(trial: &Trial, trace: &Trace, outcome: Outcome, shortcomings: &[
         Outcome::Unknown(cause) => agents::unknown(&mut case, cause),
     }
     case.found
+}
+
+/// Of a trial that loss alone may have spoilt.
+pub fn by_chance(events: Vec<u64>) -> Diagnosis {
+    Diagnosis {
+        cause: Cause::LinkLoss,
+        peer: None,
+        text: "the links lost packets by chance, and may have lost all that was sent for something that was needed"
+            .to_owned(),
+        remedy: "repeat the trial, state less `loss`, or let an agent that asks a server only once ask more servers"
+            .to_owned(),
+        events,
+    }
 }
 
 /// A trial that is being explained.
@@ -203,7 +218,7 @@ fn urls(peer: &Peer) -> impl Iterator<Item = &str> {
 }
 
 /// Its TURN servers, as far as its policy lets it use them.
-fn turn_urls(peer: &Peer) -> impl Iterator<Item = &str> {
+pub(super) fn turn_urls(peer: &Peer) -> impl Iterator<Item = &str> {
     let allowed = matches!(peer.policy, CandidatePolicy::All | CandidatePolicy::Relay);
     urls(peer).filter(move |url| allowed && (url.starts_with("turn:") || url.starts_with("turns:")))
 }
@@ -214,7 +229,7 @@ fn turn_without_udp(peer: &Peer) -> bool {
 }
 
 /// It can learn its public address, or does not need to: a TURN server over UDP answers as a STUN server too.
-fn knows_its_address(peer: &Peer) -> bool {
+pub(super) fn knows_its_address(peer: &Peer) -> bool {
     let reflexive = matches!(peer.policy, CandidatePolicy::All | CandidatePolicy::Srflx);
     let asks =
         urls(peer).any(|url| url.starts_with("stun") || (url.starts_with("turn:") && !url.contains("transport=tcp")));

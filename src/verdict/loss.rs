@@ -1,102 +1,319 @@
 //! What loss that the scenario asked for excuses: an outcome that packets lost by chance explain well enough is no proof.
 //!
-//! ICE sends again what is not answered, so loss changes no prediction. But it may lose every transmission of an exchange
-//! that everything hangs on. The chance of that is estimated from the shares the scenario states, not from what was counted:
-//! a few dozen packets say little about a share, and what was lost in this very trial is no excuse for it.
+//! ICE sends again what is not answered, so loss changes no prediction. But it may lose every transmission of an exchange that
+//! everything hangs on. For each way to a better outcome the trace tells which of its exchanges stayed unanswered. That loss
+//! alone did this has the chance *fⁿ*, and the sum over those exchanges bounds the chance for the way:
+//!
+//! - *f* is the chance that a transmission or its answer is lost, from the shares that the scenario states for the links
+//!   between. A few dozen packets say little about a share, so what was counted is no measure of it. But *n* transmissions
+//!   are not lost where fewer than *n* packets were: then it was not loss.
+//! - *n* is how often the tap saw a request to a server being sent. An agent that asks once loses more than one that asks
+//!   seven times, and both are excused by what the links do to them, neither by a link that loses nothing. An exchange that was
+//!   answered was not lost, and one that never began was not either: they excuse nothing.
+//! - Of a check, *n* is what the agent says that it sends on a pair (`checks_per_pair`), else what RFC 8489 §6.2.1 sends in the
+//!   time there was, seven at most: who gives up earlier has no excuse. Where a relay was taken in place of a direct path, it is how often the direct pair that
+//!   was tried most was tried until then.
+//! - Over TCP the tap sees messages and no segments, which the kernel sends again by a timer of 1 s that doubles; *n* is how
+//!   often that timer sends in the time there was. The handshake of a data channel has the same timer.
 
-use crate::plan::{ExpectedOutcome, Loss, Trial};
-use crate::trace::Trace;
+mod link;
+mod silence;
 
+use std::net::SocketAddr;
+
+use crate::event::{Awaited, Method};
+use crate::ice::CandidateType;
+use crate::nat::UdpPolicy;
+use crate::net::{Transport, is_public};
+use crate::plan::{ExpectedOutcome, Trial};
+use crate::trace::checks::Via;
+use crate::trace::servers::{Reflexive, Unanswered};
+use crate::trace::{AgentTrace, Moment, PairTrace, Path, PathClass, Trace};
+
+use super::diagnosis::{knows_its_address, turn_urls};
 use super::{Outcome, Reason, UnknownCause};
+use link::Survival;
+use silence::{Silence, times};
 
 /// An outcome that loss explains with a chance of this or more proves nothing about an agent.
 pub const NEGLIGIBLE: f64 = 1e-4;
-/// How often a request is sent (Rc of RFC 8489 §6.2.1; ICE agents do likewise with their checks).
-const TRANSMISSIONS: i32 = 7;
-/// Requests until a relay can carry data: Allocate twice, because the first is refused, and CreatePermission (RFC 8656 §7, §9).
-const RELAY_EXCHANGES: f64 = 3.0;
+/// How often a request is sent (Rc of RFC 8489 §6.2.1).
+const TRANSMISSIONS: u32 = 7;
+/// Until it is sent again, each time twice as long (RTO of RFC 8489 §6.2.1).
+const RTO_US: u64 = 500_000;
+/// The same of TCP (RFC 6298 §2) and DTLS (RFC 6347 §4.2.4.1).
+const SECOND_US: u64 = 1_000_000;
+/// Requests until a data channel is open, each with its answer: three of DTLS 1.2 (RFC 6347 §4.2.4), two of SCTP's association
+/// (RFC 9260 §5.1), one for the channel (RFC 8832 §5).
+const CHANNEL_EXCHANGES: f64 = 6.0;
 
 /// Why an outcome other than the accepted ones is inconclusive, where the loss that was asked for may be all there is to it.
 pub fn excuse(trial: &Trial, trace: &Trace, outcome: Outcome, accepted: &[ExpectedOutcome]) -> Option<Reason> {
-    use ExpectedOutcome as E;
-    let spoilt = match outcome {
-        Outcome::NoPath => accepted.iter().any(|a| *a != E::NoPath),
-        Outcome::Relayed => accepted.contains(&E::Direct),
-        Outcome::Unknown(cause) => matches!(cause, UnknownCause::HalfOpen | UnknownCause::NoData),
-        Outcome::Direct => false,
+    let case = Case::new(trial, trace);
+    let silence = match outcome {
+        Outcome::Relayed if accepted.contains(&ExpectedOutcome::Direct) => case.direct(Case::tried_directly),
+        Outcome::NoPath => case.any_path(accepted)?,
+        Outcome::Unknown(UnknownCause::HalfOpen) => case.half_open(),
+        Outcome::Unknown(UnknownCause::NoData) => case.no_data(),
+        Outcome::Direct | Outcome::Relayed | Outcome::Unknown(_) => return None,
     };
-    let chance = chance(trial);
-    if !spoilt || chance < NEGLIGIBLE {
+    if silence.chance() < NEGLIGIBLE {
         return None;
     }
-    let counted = trace
-        .lab
-        .losses
+    let losses = &trace.lab.losses;
+    let counted: Vec<String> = losses
         .iter()
-        .map(|l| format!("{} {} of {} packets of {}", l.direction, l.dropped, l.dropped + l.passed, l.node));
-    let counted: Vec<String> = counted.collect();
+        .map(|l| format!("{} {} of {} packets of {}", l.direction, l.dropped, l.dropped + l.passed, l.node))
+        .collect();
     let lost = if counted.is_empty() { String::new() } else { format!(" (lost here: {})", counted.join(", ")) };
     let text = format!(
-        "links lose packets here, and with a chance of up to {} every transmission of an exchange that a better outcome \
-         needs is lost{lost}: nothing is concluded",
-        percent(chance)
+        "links lose packets here{lost}, and a better outcome needs what stayed unanswered: {}; loss alone does that with a chance \
+         of up to {}: nothing is concluded",
+        silence.words(),
+        percent(silence.chance())
     );
-    Some(Reason::new(text, [0].into_iter().chain(trace.lab.losses.iter().map(|l| l.event))))
+    let cited = losses.iter().map(|l| l.event).chain(silence.events());
+    Some(Reason::new(text, [0].into_iter().chain(cited)))
 }
 
-/// An upper bound (the sum over all exchanges) of the chance that all transmissions of one of them are lost: asking each
-/// server, making a relay, and one check between the two.
-fn chance(trial: &Trial) -> f64 {
-    let [offerer, answerer] = trial.sides().map(|peer| way_out(trial, peer));
-    let mut sum = failing(&offerer, &answerer);
-    for (name, way) in trial.sides().into_iter().zip([&offerer, &answerer]) {
-        let urls = trial.peers.get(name).into_iter().flat_map(|p| &p.ice_servers).flat_map(|s| &s.urls);
-        for url in urls {
-            // Over TCP the kernel sends again for minutes.
-            if url.ends_with("transport=tcp") {
-                continue;
-            }
-            let server = trial.servers.iter().find(|s| s.endpoint().is_some_and(|e| url.contains(&e.to_string())));
-            let server = server.map_or(Survival::ALL, |s| Survival::of(loss(trial, &s.node)));
-            let exchanges = if url.starts_with("turn") { RELAY_EXCHANGES } else { 1.0 };
-            sum += exchanges * failing(way, &server);
+struct Case<'a> {
+    trial: &'a Trial,
+    trace: &'a Trace,
+    /// What all links lost, once it was counted.
+    dropped: Option<u64>,
+}
+
+impl<'a> Case<'a> {
+    fn new(trial: &'a Trial, trace: &'a Trace) -> Self {
+        let losses = &trace.lab.losses;
+        let dropped = losses.iter().map(|l| l.dropped).sum();
+        Case { trial, trace, dropped: (!losses.is_empty()).then_some(dropped) }
+    }
+
+    /// All `n` transmissions of an exchange lost, each with the chance `once`.
+    fn lost(&self, what: String, once: f64, n: u32, events: Vec<u64>) -> Silence {
+        self.all_lost(what, &[(once, n)], events)
+    }
+
+    /// All exchanges lost of which one would do: each with the chance of one transmission, and their number.
+    fn all_lost(&self, what: String, exchanges: &[(f64, u32)], events: Vec<u64>) -> Silence {
+        let needed: u64 = exchanges.iter().map(|(_, n)| u64::from(*n)).sum();
+        if needed == 0 || self.dropped.is_some_and(|dropped| dropped < needed) {
+            return Silence::default();
         }
+        let chance = exchanges.iter().map(|(once, n)| once.powf(f64::from(*n))).product();
+        Silence::of(what, chance, events)
     }
-    sum.min(1.0)
-}
 
-/// The share of packets that get through, in both directions.
-struct Survival {
-    up: f64,
-    down: f64,
-}
+    /// What a direct path needs: that both know their address, and one check each.
+    fn direct(&self, checks: impl Fn(&Self, &AgentTrace, f64) -> Silence) -> Silence {
+        let [a, b] = self.ways();
+        let once = link::round_trip(a, link::NOTHING, b);
+        let mut sum = Silence::default();
+        for agent in self.trace.sides() {
+            sum = sum.and(self.reflexive(agent)).and(checks(self, agent, once));
+        }
+        sum
+    }
 
-impl Survival {
-    const ALL: Survival = Survival { up: 1.0, down: 1.0 };
+    /// The way that loss is least likely to have closed, of those that lead to an accepted outcome: all of them were closed.
+    fn any_path(&self, accepted: &[ExpectedOutcome]) -> Option<Silence> {
+        let mut ways = Vec::new();
+        if accepted.contains(&ExpectedOutcome::Direct) {
+            ways.push(self.direct(Case::given_up));
+        }
+        // Where a direct path is right, a relay would have been a path as well.
+        if accepted.iter().any(|outcome| *outcome != ExpectedOutcome::NoPath) {
+            ways.extend(self.relayed());
+        }
+        ways.into_iter().min_by(|a, b| a.chance().total_cmp(&b.chance()))
+    }
 
-    fn of(loss: Loss) -> Survival {
-        let through = |share: u16| 1.0 - f64::from(share) / 10_000.0;
-        Survival { up: through(loss.up), down: through(loss.down) }
+    /// Ways through one relay, which the other side finds when it can send there and its own address is known, and through two.
+    fn relayed(&self) -> Vec<Silence> {
+        let [mine, theirs] = self.trace.sides().map(|agent| self.relays(agent));
+        let [a, b] = self.ways();
+        let [offerer, answerer] = self.trace.sides();
+        let once = link::round_trip(a, link::relays(self.trial), b);
+        let checks = || self.given_up(offerer, once).and(self.given_up(answerer, once));
+        let alone = |relays: &[Silence], other: &AgentTrace| -> Vec<Silence> {
+            let peer = self.trial.peers.get(&other.peer);
+            let finds = peer.is_some_and(|peer| peer.behavior.udp == UdpPolicy::Allowed && knows_its_address(peer));
+            let relays = relays.iter().filter(|_| finds);
+            relays.map(|relay| relay.clone().and(self.reflexive(other)).and(checks())).collect()
+        };
+        let mut ways = alone(&mine, answerer);
+        ways.extend(alone(&theirs, offerer));
+        ways.extend(mine.iter().flat_map(|m| theirs.iter().map(|t| m.clone().and(t.clone()).and(checks()))));
+        ways
+    }
+
+    /// What a side did not hear of each TURN server; none of one that refused it, was never asked, or is behind a firewall.
+    fn relays(&self, agent: &AgentTrace) -> Vec<Silence> {
+        let Some(peer) = self.trial.peers.get(&agent.peer) else { return Vec::new() };
+        let servers = turn_urls(peer).filter_map(turn_server);
+        let passes = |via: &Via| via.transport == Transport::Tcp || peer.behavior.udp == UdpPolicy::Allowed;
+        servers.filter(passes).filter_map(|via| self.relay(agent, via)).collect()
+    }
+
+    fn relay(&self, agent: &AgentTrace, via: Via) -> Option<Silence> {
+        let name = &agent.peer;
+        let once = self.asking(agent, via.server);
+        let mut tries = agent.servers.allocations.iter().filter(|a| a.via == via).peekable();
+        let open: Vec<&Unanswered> = agent.servers.unanswered().into_iter().filter(|r| r.via == via).collect();
+        if tries.peek().is_none() {
+            if via.transport == Transport::Udp {
+                return None;
+            }
+            // TCP's own handshake is not seen.
+            let n = self.by_timer(agent, self.trace.offered?.t_us)?;
+            let what = format!("{name} had no connection to {} ({})", via.server, times(n));
+            return Some(self.lost(what, once, n, agent.gathering_ended.map(|at| at.event).into_iter().collect()));
+        }
+        let (methods, wanted): (&[Method], _) = if tries.any(|a| a.relayed.is_some()) {
+            (&[Method::CreatePermission, Method::ChannelBind], "a permission")
+        } else {
+            (&[Method::Allocate], "a relay")
+        };
+        let mut asked = open.iter().filter(|r| methods.contains(&r.method)).peekable();
+        if asked.peek().is_none() {
+            return methods.contains(&Method::CreatePermission).then(Silence::default);
+        }
+        Some(asked.fold(Silence::default(), |sum, request| {
+            let sent = match via.transport {
+                Transport::Udp => Some(request.transmissions),
+                Transport::Tcp => self.by_timer(agent, request.first_sent.t_us),
+            };
+            let n = sent.unwrap_or(0);
+            let what = format!("{name} asked {} for {wanted} ({})", via.server, times(n));
+            sum.and(self.lost(what, once, n, moments(request)))
+        }))
+    }
+
+    /// Its own address, where it has to ask for it and nobody told it in time: all requests lost, to whichever server.
+    fn reflexive(&self, agent: &AgentTrace) -> Silence {
+        let public = self.trial.peers.get(&agent.peer).is_some_and(|peer| is_public(peer.address));
+        let asked = &agent.servers.reflexive;
+        let announced = agent.local.iter().filter(|seen| seen.candidate.kind == CandidateType::ServerReflexive);
+        let mut told = asked.iter().filter_map(|a| a.mapped).map(|(_, at)| at).chain(announced.map(|seen| seen.at));
+        if public || told.any(|at| self.in_time(at)) {
+            return Silence::default();
+        }
+        let open: Vec<&Reflexive> =
+            asked.iter().filter(|a| a.errors.is_empty() && a.transport == Transport::Udp).collect();
+        // The one that was answered too late was not lost.
+        let lost = |asked: &Reflexive| asked.requests.saturating_sub(u32::from(asked.mapped.is_some()));
+        let exchanges: Vec<_> = open.iter().map(|a| (self.asking(agent, a.server), lost(a))).collect();
+        let servers: Vec<String> = open.iter().map(|a| format!("{} ({})", a.server, times(a.requests))).collect();
+        let what = format!("{} asked {} for its address", agent.peer, servers.join(" and "));
+        let events = open.iter().flat_map(|a| [a.first_sent.event, a.last_sent.event]);
+        self.all_lost(what, &exchanges, events.collect())
+    }
+
+    /// As many checks as an agent sends on a pair before it gives it up, if it has begun.
+    fn given_up(&self, agent: &AgentTrace, once: f64) -> Silence {
+        let Some(begun) = agent.checks.first_sent() else { return Silence::default() };
+        let said = agent.configured.as_ref().and_then(|c| c.checks_per_pair);
+        let n =
+            said.unwrap_or_else(|| timer(self.decided().t_us.saturating_sub(begun.t_us), RTO_US).min(TRANSMISSIONS));
+        let what = format!("a check of {} ({})", agent.peer, times(n));
+        let events = [begun.event].into_iter().chain(agent.checks.last_sent.map(|at| at.event));
+        self.lost(what, once, n, events.collect())
+    }
+
+    /// The direct pair that was tried most, where none was answered in time.
+    fn tried_directly(&self, agent: &AgentTrace, once: f64) -> Silence {
+        let pairs = agent.checks.pairs().iter();
+        let direct: Vec<_> = pairs.filter(|p| p.key.relay.is_none() && !self.trace.is_relay(p.key.remote)).collect();
+        let answered = |pair: &PairTrace| pair.first_success.is_some_and(|at| self.in_time(at));
+        if direct.iter().any(|pair| answered(pair)) {
+            return Silence::default();
+        }
+        let Some(pair) = direct.iter().max_by_key(|pair| pair.transmissions()) else { return Silence::default() };
+        let n = pair.transmissions().saturating_sub(pair.responses_received);
+        let what = format!("a check of {} to {} ({})", agent.peer, pair.key.remote, times(n));
+        let events = pair.first_sent.into_iter().chain(pair.last_sent).map(|at| at.event);
+        self.lost(what, once, n, events.collect())
+    }
+
+    /// When the outcome was settled: both sides connected, or the trial given up.
+    fn decided(&self) -> Moment {
+        let last = Moment { event: self.trace.events, t_us: self.trace.last_us };
+        self.trace.both_connected().or(self.trace.given_up()).unwrap_or(last)
+    }
+
+    fn in_time(&self, at: Moment) -> bool {
+        at.event < self.decided().event
+    }
+
+    /// The side that is not connected lacks the answer to a check, on whichever path.
+    fn half_open(&self) -> Silence {
+        let [a, b] = self.ways();
+        let once = link::round_trip(a, link::relays(self.trial), b);
+        let unconnected = self.trace.sides().into_iter().filter(|agent| self.trace.was_connected(agent).is_none());
+        unconnected.fold(Silence::default(), |sum, agent| sum.and(self.given_up(agent, once)))
+    }
+
+    /// Every message to a side that heard none, or a handshake of the data channel.
+    fn no_data(&self) -> Silence {
+        let [a, b] = self.ways();
+        let between = match self.trace.path() {
+            Path::Known { class: PathClass::Direct, .. } => link::NOTHING,
+            _ => link::relays(self.trial),
+        };
+        if let Some(missed) = self.trace.lab.missed(Awaited::Channel) {
+            let n = timer(missed.limit_ms.saturating_mul(1000), SECOND_US);
+            let one = self.lost(
+                format!("the data channel ({})", times(n)),
+                link::round_trip(a, between, b),
+                n,
+                vec![missed.at.event],
+            );
+            return one.times(CHANNEL_EXCHANGES);
+        }
+        let [offerer, answerer] = self.trace.sides();
+        let mut sum = Silence::default();
+        for (agent, from, to) in [(offerer, a, b), (answerer, b, a)] {
+            if self.trace.heard_of(agent).is_none() {
+                let n = u32::try_from(agent.data_sent.len()).unwrap_or(u32::MAX);
+                let sent = agent.data_sent.iter().map(|message| message.at.event);
+                let what = format!("the messages of {} ({})", agent.peer, times(n));
+                sum = sum.and(self.lost(what, link::one_way(from, between, to), n, sent.collect()));
+            }
+        }
+        sum
+    }
+
+    fn ways(&self) -> [Survival; 2] {
+        self.trial.sides().map(|peer| link::peer(self.trial, peer))
+    }
+
+    /// The chance that a request of this side to a server, or the answer, is lost.
+    fn asking(&self, agent: &AgentTrace, server: SocketAddr) -> f64 {
+        link::round_trip(link::peer(self.trial, &agent.peer), link::NOTHING, link::server(self.trial, server))
+    }
+
+    /// How often the kernel has sent a segment since then, until the agent or the trial gave up.
+    fn by_timer(&self, agent: &AgentTrace, since_us: u64) -> Option<u32> {
+        let until = agent.gathering_ended.map_or(self.decided().t_us, |at| at.t_us);
+        Some(timer(until.checked_sub(since_us)?, SECOND_US))
     }
 }
 
-/// Every link between a peer and the Internet.
-fn way_out(trial: &Trial, peer: &str) -> Survival {
-    let gateways = trial.peers.get(peer).into_iter().flat_map(|p| p.behind.iter().map(String::as_str));
-    std::iter::once(peer)
-        .chain(gateways)
-        .map(|node| Survival::of(loss(trial, node)))
-        .fold(Survival::ALL, |all, one| Survival { up: all.up * one.up, down: all.down * one.down })
+/// Transmissions of a timer that doubles: at 0, 1, 3, 7, … times its first interval.
+fn timer(elapsed_us: u64, first_us: u64) -> u32 {
+    (elapsed_us / first_us).saturating_add(1).ilog2() + 1
 }
 
-fn loss(trial: &Trial, node: &str) -> Loss {
-    trial.topology.links.iter().find(|l| l.b.node == node).map(|l| l.loss).unwrap_or_default()
+fn moments(request: &Unanswered) -> Vec<u64> {
+    vec![request.first_sent.event, request.last_sent.event]
 }
 
-/// The chance that none of the transmissions of a request from `a` to `b` is answered.
-fn failing(a: &Survival, b: &Survival) -> f64 {
-    let answered = a.up * b.down * b.up * a.down;
-    (1.0 - answered).powi(TRANSMISSIONS)
+/// The server of a URL: the plan names servers by address and transport.
+fn turn_server(url: &str) -> Option<Via> {
+    let (server, transport) = url.strip_prefix("turn:")?.split_once("?transport=")?;
+    let transport = [Transport::Udp, Transport::Tcp].into_iter().find(|t| t.to_string() == transport)?;
+    Some(Via { server: server.parse().ok()?, transport })
 }
 
 fn percent(chance: f64) -> String {
