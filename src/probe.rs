@@ -1,7 +1,11 @@
 //! The RFC 5780 client: what does the gateway in front of these sockets do?
 //!
-//! [`exchange`] sends and receives, [`judge`] draws the conclusions from what was seen and is pure. The sockets come
-//! from the caller, so that a lab can open them inside the namespace of a node.
+//! One engine serves the gate of `natlab run` and `natlab classify`: [`socket`] and [`line`] send requests and hear the
+//! answers, `crossing` hairpins, [`axes`] has what follows from outcomes. What is asked, in which order, how often and with
+//! which proof that silence means something, is each one's own: of [`mod@classify`] stands there.
+//!
+//! The gate is quick: its server and its links are the lab's own. [`exchange`] asks, [`judge`] draws the conclusions and is
+//! pure. The sockets come from the caller, so that a lab can open them inside the namespace of a node.
 //!
 //! | socket | asks | for |
 //! |---|---|---|
@@ -14,19 +18,19 @@
 //! Filtering is measured while nothing has been sent to the alternates from any socket, so that a gateway which
 //! filters per host and not per endpoint is not taken for a laxer one.
 //!
-//! That a packet does *not* arrive is decided by order: after each request whose answer may be dropped goes a plain
-//! one over an open path, and the server answers in order. When the second answer is there, the first one is not
-//! coming; a short grace covers what order cannot.
+//! That a packet does *not* arrive is decided by order (`order`).
 
 pub mod axes;
 pub mod check;
 pub mod classify;
+mod crossing;
 pub mod device;
 pub mod exchange;
 pub mod host;
 pub mod judge;
 pub mod limiter;
 pub mod line;
+mod order;
 pub mod port_mapping;
 pub mod reach;
 pub mod relay;
@@ -34,7 +38,7 @@ pub mod socket;
 pub mod turn;
 pub mod wire;
 
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use crate::nat::Measured;
@@ -52,38 +56,34 @@ pub const SOCKETS: usize = 5;
 /// The ports a lab binds them to, in their order: outside the ephemeral range, so that no other socket can hold them.
 pub const PORTS: [u16; SOCKETS] = [6001, 6002, 6003, 6004, 6005];
 
-/// Where the server listens.
+/// The four places of a server with RFC 5780.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Places {
     /// A1:P1.
-    pub primary: SocketAddrV4,
+    pub primary: SocketAddr,
     /// A2:P2.
-    pub alternate: SocketAddrV4,
+    pub alternate: SocketAddr,
 }
 
-impl Target {
+impl Places {
     /// A1:P2.
-    pub fn other_port(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(*self.primary.ip(), self.alternate.port())
+    pub fn other_port(&self) -> SocketAddr {
+        SocketAddr::new(self.primary.ip(), self.alternate.port())
     }
 
     /// A2:P1.
-    pub fn other_address(&self) -> SocketAddrV4 {
-        SocketAddrV4::new(*self.alternate.ip(), self.primary.port())
+    pub fn other_address(&self) -> SocketAddr {
+        SocketAddr::new(self.alternate.ip(), self.primary.port())
     }
 }
 
 /// How often and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// When a request leaves while nothing comes back, from its beginning; the first is zero.
-    pub sends: Vec<Duration>,
-    /// How long an answer may take after the last of them.
-    pub patience: Duration,
+    /// While nothing comes back.
+    pub schedule: Schedule,
     /// How many requests must go unanswered, each followed by an answered plain one, before "dropped" is concluded.
     pub confirmations: u32,
-    /// The pause between two of those; requests that follow each other at once are lost together.
-    pub spacing: Duration,
     /// How long an answer may take after the plain one that was sent behind its request.
     pub grace: Duration,
 }
@@ -92,11 +92,10 @@ impl Timing {
     /// For labs: no losses but those that a scenario makes, round trips of milliseconds. A silent server costs 100
     /// ms, a dropped answer 10 ms.
     pub fn lab() -> Timing {
+        let sends = [0, 20, 60].map(Duration::from_millis).to_vec();
         Timing {
-            sends: vec![Duration::ZERO, Duration::from_millis(20), Duration::from_millis(60)],
-            patience: Duration::from_millis(40),
+            schedule: Schedule { sends, patience: Duration::from_millis(40) },
             confirmations: 4,
-            spacing: Duration::ZERO,
             grace: Duration::from_millis(10),
         }
     }
@@ -104,7 +103,7 @@ impl Timing {
     /// The same with more patience, which costs time only where nothing answers: for links with a delay, and on a busy
     /// machine.
     pub fn with_patience(self, patience: Duration) -> Timing {
-        Timing { patience, ..self }
+        Timing { schedule: Schedule { patience, ..self.schedule }, ..self }
     }
 }
 
@@ -114,7 +113,7 @@ pub struct Setup {
     /// [`SOCKETS`] of them, bound to one address and different ports, in the network they are to measure.
     pub sockets: Vec<UdpSocket>,
     /// The server.
-    pub target: Target,
+    pub target: Places,
     /// Pace.
     pub timing: Timing,
 }

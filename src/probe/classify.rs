@@ -28,6 +28,7 @@ use super::socket::Opener;
 use crate::classification::{Family, FamilyFindings, Finding, Server};
 use crate::nat::Translation;
 
+pub use super::Places;
 pub use ladder::Ladder;
 
 /// A server to ask.
@@ -147,27 +148,6 @@ pub struct Found {
     pub family: FamilyFindings,
     /// About the servers, in the order in which they were given.
     pub servers: Vec<Server>,
-}
-
-/// The four places of a server with RFC 5780.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
-    /// A1:P1.
-    pub primary: SocketAddr,
-    /// A2:P2.
-    pub alternate: SocketAddr,
-}
-
-impl Places {
-    /// A1:P2.
-    pub fn other_port(&self) -> SocketAddr {
-        SocketAddr::new(self.primary.ip(), self.alternate.port())
-    }
-
-    /// A2:P1.
-    pub fn other_address(&self) -> SocketAddr {
-        SocketAddr::new(self.alternate.ip(), self.primary.port())
-    }
 }
 
 /// Asks everything; must run on a Tokio runtime with I/O and time.

@@ -3,47 +3,22 @@
 //! Silence is never taken for a behaviour by itself: a verdict of "dropped" takes the proof that the request went out
 //! and that the place the answer would have come from is alive. Everything else is undecided, with the reason.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
-use super::Target;
+use super::Places;
 use super::axes::{self, Passage};
+use super::line::Outcome;
 use crate::classification::Status;
 use crate::nat::{Filtering, Hairpinning, Mapping, Measured, Translation, UdpPolicy};
 use crate::net::is_public;
 
-/// How a plain request fared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// Its answer named this reflexive endpoint, and came from where it should.
-    Mapped(SocketAddrV4),
-    /// Its answer came from another place than was asked.
-    WrongSource(SocketAddrV4),
-    /// An error response.
-    Refused(u16),
-    /// Nothing came.
-    Silent,
-    /// It could not be sent.
-    NotSent(String),
-}
-
 /// How a request for an answer from elsewhere fared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// The answer came from where it should.
-    Arrived,
-    /// The answer came from another place than it should.
-    WrongSource(SocketAddrV4),
-    /// An error response.
-    Refused(u16),
-    /// No answer, though this many plain requests behind it were answered.
-    Dropped {
-        /// Plain requests answered.
-        confirmations: u32,
-    },
-    /// No answer, and none to the plain requests either.
-    Silent,
-    /// It could not be sent.
-    NotSent(String),
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where that is silence: how many plain requests behind it were answered.
+    pub confirmations: u32,
 }
 
 /// How packets to the own external endpoints fared.
@@ -54,11 +29,11 @@ pub enum Hairpin {
     /// One arrived.
     Arrived {
         /// Source it bore.
-        source: SocketAddrV4,
+        source: SocketAddr,
         /// External endpoint of its sender.
-        external: SocketAddrV4,
+        external: SocketAddr,
         /// Inside endpoint of its sender.
-        internal: SocketAddrV4,
+        internal: SocketAddr,
     },
     /// None arrived, though this many plain requests behind them were answered.
     Dropped {
@@ -70,31 +45,31 @@ pub enum Hairpin {
 }
 
 /// A socket and how its plain request to A1:P1 fared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// Own endpoint.
-    pub local: SocketAddrV4,
-    /// What the server saw.
-    pub reply: Reply,
+    pub local: SocketAddr,
+    /// What came of it.
+    pub reply: Outcome,
 }
 
 /// Everything that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observations {
     /// The server.
-    pub target: Target,
+    pub target: Places,
     /// Plain requests to A1:P1, one per socket; that of mapping test I first.
     pub primary: Vec<Seen>,
     /// The same socket to A2:P1: mapping II.
-    pub other_address: Reply,
+    pub other_address: Outcome,
     /// The same socket to A2:P2: mapping III.
-    pub alternate: Reply,
+    pub alternate: Outcome,
     /// The same socket to A1:P2.
-    pub other_port: Reply,
+    pub other_port: Outcome,
     /// Filtering II: answer from A2:P2 asked for.
-    pub from_alternate: Elsewhere,
+    pub from_alternate: Test,
     /// Filtering III: answer from A1:P2 asked for.
-    pub from_other_port: Elsewhere,
+    pub from_other_port: Test,
     /// Hairpinning.
     pub hairpin: Hairpin,
     /// Whether anything at all came in on any socket.
@@ -108,7 +83,7 @@ pub fn judge(seen: &Observations) -> Measured {
     let mut measured = Measured::default();
     evidence(seen, &mut measured.evidence);
     if !seen.anything {
-        match seen.primary.iter().find_map(|s| if let Reply::NotSent(e) = &s.reply { Some(e) } else { None }) {
+        match seen.primary.iter().find_map(|s| if let Outcome::NotSent(e) = &s.reply { Some(e) } else { None }) {
             Some(e) => measured.undecided.push(format!("udp: requests could not be sent: {e}")),
             None => measured.udp = Some(UdpPolicy::Blocked),
         }
@@ -136,7 +111,7 @@ fn decide<T>(axis: &mut Option<T>, undecided: &mut Vec<String>, name: &str, find
 }
 
 /// Mapping test I: the endpoint everything else is compared with.
-fn first(seen: &Observations, measured: &mut Measured) -> Option<(SocketAddrV4, SocketAddrV4)> {
+fn first(seen: &Observations, measured: &mut Measured) -> Option<(SocketAddr, SocketAddr)> {
     let first = seen.primary.first()?;
     let mapped = match expect(&first.reply, seen.target.primary) {
         Ok(mapped) => mapped,
@@ -146,7 +121,7 @@ fn first(seen: &Observations, measured: &mut Measured) -> Option<(SocketAddrV4, 
         }
     };
     // A server in a container or behind a NAT of its own sees the address of that; what it says is worthless.
-    if mapped != first.local && is_public(*seen.target.primary.ip()) && !is_public(*mapped.ip()) {
+    if mapped != first.local && is_public(seen.target.primary.ip()) && !is_public(mapped.ip()) {
         measured.undecided.push(format!(
             "everything: {} says it sees the private address {mapped}, so it stands behind a NAT itself",
             seen.target.primary
@@ -157,22 +132,23 @@ fn first(seen: &Observations, measured: &mut Measured) -> Option<(SocketAddrV4, 
 }
 
 /// The reflexive endpoint of a reply, or why there is none.
-fn expect(reply: &Reply, asked: SocketAddrV4) -> Result<SocketAddrV4, String> {
+fn expect(reply: &Outcome, asked: SocketAddr) -> Result<SocketAddr, String> {
     match reply {
-        Reply::Mapped(mapped) => Ok(*mapped),
-        Reply::WrongSource(from) => Err(format!("{asked} was asked and {from} answered")),
-        Reply::Refused(code) => Err(format!("{asked} refused a plain request with {code}")),
-        Reply::Silent => Err(format!("{asked} does not answer")),
-        Reply::NotSent(e) => Err(format!("a request to {asked} could not be sent: {e}")),
+        Outcome::Answered(success) => {
+            success.mapped().ok_or_else(|| format!("the answer of {asked} names no endpoint"))
+        }
+        Outcome::WrongSource(from) => Err(format!("{asked} was asked and {from} answered")),
+        Outcome::Refused { code, .. } => Err(format!("{asked} refused a plain request with {code}")),
+        Outcome::Silent => Err(format!("{asked} does not answer")),
+        Outcome::NotSent(e) => Err(format!("a request to {asked} could not be sent: {e}")),
     }
 }
 
 /// RFC 5780 §4.3.
-fn mapping(seen: &Observations, x1: SocketAddrV4) -> Result<Mapping, String> {
+fn mapping(seen: &Observations, x1: SocketAddr) -> Result<Mapping, String> {
     let x2 = expect(&seen.other_address, seen.target.other_address())?;
     let x3 = expect(&seen.alternate, seen.target.alternate)?;
-    let x4 = if let Reply::Mapped(x4) = seen.other_port { Some(x4.into()) } else { None };
-    axes::mapping(x1.into(), x2.into(), x3.into(), x4)
+    axes::mapping(x1, x2, x3, seen.other_port.mapped())
 }
 
 /// RFC 5780 §4.4, with the proof that what did not come could have come.
@@ -183,18 +159,20 @@ fn filtering(seen: &Observations) -> Result<Filtering, String> {
 }
 
 /// Whether an answer from `from` passed the filter; `control` is how a plain request to the same place fared.
-fn passed(test: &Elsewhere, from: SocketAddrV4, control: &Reply, needed: u32) -> Passage {
+fn passed(test: &Test, from: SocketAddr, control: &Outcome, needed: u32) -> Passage {
     let unknown = |why: String| Passage::Unknown(Status::Inconclusive, why);
-    match test {
-        Elsewhere::Arrived => Passage::Passed,
-        Elsewhere::WrongSource(other) => unknown(format!("an answer from {from} was asked for and came from {other}")),
-        Elsewhere::Refused(code) => unknown(format!("the server refused to answer from {from} with {code}")),
-        Elsewhere::NotSent(e) => unknown(format!("a request for an answer from {from} could not be sent: {e}")),
-        Elsewhere::Silent => unknown(format!("nothing came while an answer from {from} was awaited")),
-        Elsewhere::Dropped { confirmations } if *confirmations < needed => {
-            unknown(format!("no answer from {from}, but too much was lost: {confirmations} of {needed} confirmations"))
+    match (&test.outcome, test.confirmations) {
+        (Outcome::Answered(_), _) => Passage::Passed,
+        (Outcome::WrongSource(other), _) => {
+            unknown(format!("an answer from {from} was asked for and came from {other}"))
         }
-        Elsewhere::Dropped { .. } => match expect(control, from) {
+        (Outcome::Refused { code, .. }, _) => unknown(format!("the server refused to answer from {from} with {code}")),
+        (Outcome::NotSent(e), _) => unknown(format!("a request for an answer from {from} could not be sent: {e}")),
+        (Outcome::Silent, 0) => unknown(format!("nothing came while an answer from {from} was awaited")),
+        (Outcome::Silent, n) if n < needed => {
+            unknown(format!("no answer from {from}, but too much was lost: {n} of {needed} confirmations"))
+        }
+        (Outcome::Silent, _) => match expect(control, from) {
             // Decided by order on a link of the lab's own, not by loss.
             Ok(_) => Passage::Blocked { chance: 0.0 },
             Err(reason) => unknown(format!("no answer from {from}, but that proves nothing: {reason}")),
@@ -204,11 +182,8 @@ fn passed(test: &Elsewhere, from: SocketAddrV4, control: &Reply, needed: u32) ->
 
 /// RFC 4787 §4.2.1, over every socket whose endpoint is known.
 fn ports_preserved(seen: &Observations) -> Result<bool, String> {
-    let known: Vec<bool> = seen
-        .primary
-        .iter()
-        .filter_map(|s| if let Reply::Mapped(m) = &s.reply { Some(m.port() == s.local.port()) } else { None })
-        .collect();
+    let kept = |s: &Seen| Some(s.reply.mapped()?.port() == s.local.port());
+    let known: Vec<bool> = seen.primary.iter().filter_map(kept).collect();
     match known[..] {
         [] => Err("no socket's external port is known".to_owned()),
         _ => Ok(known.iter().all(|kept| *kept)),
@@ -221,7 +196,7 @@ fn hairpinning(seen: &Observations) -> Result<Hairpinning, String> {
         Hairpin::NotTried => Err("it was not tried".to_owned()),
         Hairpin::Unknown(reason) => Err(reason.clone()),
         Hairpin::Arrived { source, external, internal } => {
-            axes::hairpinning((*source).into(), (*external).into(), (*internal).into()).map_err(|(_, why)| why)
+            axes::hairpinning(*source, *external, *internal).map_err(|(_, why)| why)
         }
         Hairpin::Dropped { confirmations } if *confirmations < seen.confirmations => {
             Err(format!("none arrived, but too much was lost: {confirmations} of {} confirmations", seen.confirmations))
@@ -247,15 +222,13 @@ fn evidence(seen: &Observations, lines: &mut Vec<String>) {
         }
     }
     for (from, test) in [(target.alternate, &seen.from_alternate), (target.other_port(), &seen.from_other_port)] {
-        let told = match test {
-            Elsewhere::Arrived => "arrived".to_owned(),
-            Elsewhere::WrongSource(other) => format!("came from {other} instead"),
-            Elsewhere::Refused(code) => format!("refused with {code}"),
-            Elsewhere::Dropped { confirmations } => {
-                format!("did not arrive, while {confirmations} answers over the open path did")
-            }
-            Elsewhere::Silent => "did not arrive, nor did anything else".to_owned(),
-            Elsewhere::NotSent(e) => format!("could not be asked for: {e}"),
+        let told = match (&test.outcome, test.confirmations) {
+            (Outcome::Answered(_), _) => "arrived".to_owned(),
+            (Outcome::WrongSource(other), _) => format!("came from {other} instead"),
+            (Outcome::Refused { code, .. }, _) => format!("refused with {code}"),
+            (Outcome::Silent, 0) => "did not arrive, nor did anything else".to_owned(),
+            (Outcome::Silent, n) => format!("did not arrive, while {n} answers over the open path did"),
+            (Outcome::NotSent(e), _) => format!("could not be asked for: {e}"),
         };
         lines.push(format!("answer of {} from {from}: {told}", target.primary));
     }
@@ -271,13 +244,16 @@ fn evidence(seen: &Observations, lines: &mut Vec<String>) {
     }
 }
 
-fn said(reply: &Reply) -> String {
+fn said(reply: &Outcome) -> String {
     match reply {
-        Reply::Mapped(mapped) => format!("seen as {mapped}"),
-        Reply::WrongSource(from) => format!("answered by {from}"),
-        Reply::Refused(code) => format!("refused with {code}"),
-        Reply::Silent => "no answer".to_owned(),
-        Reply::NotSent(e) => format!("not sent: {e}"),
+        Outcome::Answered(success) => match success.mapped() {
+            Some(mapped) => format!("seen as {mapped}"),
+            None => "answered without an endpoint".to_owned(),
+        },
+        Outcome::WrongSource(from) => format!("answered by {from}"),
+        Outcome::Refused { code, .. } => format!("refused with {code}"),
+        Outcome::Silent => "no answer".to_owned(),
+        Outcome::NotSent(e) => format!("not sent: {e}"),
     }
 }
 

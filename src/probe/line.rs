@@ -1,83 +1,30 @@
 //! A socket of the engine: its transactions, and a reader that gives each answer to the one who waits for it.
 //!
-//! A transaction is one id, sent up to five times (RFC 8489 §6.2.1 with a shorter schedule), and the answers to it. An answer
-//! counts when its id *and* its source are the expected ones.
+//! What a transaction is stands at [`Requests`]. Most are sent by a [`Schedule`], as RFC 8489 §6.2.1 says, with a shorter one.
+
+mod requests;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use ::stun::agent::TransactionId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::limiter::Limiter;
 use super::socket::{Datagrams, Opener};
-use super::wire::{self, Ask, Content, Id, Success};
+use super::wire::{self, Ask, Content, Id};
 use crate::classification::Loss;
 
-/// When a request leaves while nothing comes back, and how long its answer may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// From the beginning of the transaction; the first is zero.
-    pub sends: Vec<Duration>,
-    /// After the last of them.
-    pub patience: Duration,
-}
+pub use requests::{Answer, Outcome, Requests, Transaction};
+pub use schedule::Schedule;
 
-impl Default for Schedule {
-    /// 0, 200, 400, 800 and 1600 ms, and 1.5 s more.
-    fn default() -> Self {
-        Schedule {
-            sends: [0, 200, 400, 800, 1600].map(Duration::from_millis).to_vec(),
-            patience: Duration::from_millis(1500),
-        }
-    }
-}
-
-/// How a transaction ended.
+/// A message that came in.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// With a success response from where it should come.
-    Answered(Success),
-    /// With an error response.
-    Refused {
-        /// ERROR-CODE.
-        code: u16,
-        /// ALTERNATE-SERVER.
-        alternate: Option<SocketAddr>,
-    },
-    /// With an answer from elsewhere alone.
-    WrongSource(SocketAddr),
-    /// Without an answer.
-    Silent,
-    /// No request could be sent.
-    NotSent(String),
-}
-
-/// A transaction, or several of the same kind that were made because earlier ones proved nothing.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transaction {
-    /// Requests that left.
-    pub sends: u32,
-    /// How the last one ended.
-    pub outcome: Outcome,
-    /// Round trip, where the first request was answered before the second left.
-    pub round_trip: Option<Duration>,
-}
-
-impl Transaction {
-    /// The reflexive endpoint in its answer.
-    pub fn mapped(&self) -> Option<SocketAddr> {
-        if let Outcome::Answered(success) = &self.outcome { success.mapped() } else { None }
-    }
-}
-
-/// Something that no transaction waited for: a hairpinned request, an answer that was sent to another port.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stray {
+pub struct Incoming {
     /// Its transaction id.
     pub id: Id,
     /// Its source.
@@ -168,14 +115,14 @@ pub struct Junk {
     pub unasked: u32,
 }
 
-type Waiting = Arc<Mutex<BTreeMap<Id, UnboundedSender<(Content, SocketAddr)>>>>;
+type Waiting = Arc<Mutex<BTreeMap<Id, UnboundedSender<Incoming>>>>;
 
 /// A socket; it is closed when this is dropped.
 pub struct Line {
     socket: Arc<dyn Datagrams>,
     shared: Arc<Shared>,
     waiting: Waiting,
-    strays: tokio::sync::Mutex<UnboundedReceiver<Stray>>,
+    strays: tokio::sync::Mutex<UnboundedReceiver<Incoming>>,
     reader: JoinHandle<()>,
 }
 
@@ -235,86 +182,16 @@ impl Line {
 
     /// The same with an id that the caller knows, since the answer may come in at another socket.
     pub async fn transact_as(&self, id: Id, to: SocketAddr, ask: &Ask, from: SocketAddr) -> Transaction {
-        self.shared.limiter.turn().await;
-        let (answers_in, mut answers) = unbounded_channel();
-        locked(&self.waiting).insert(id, answers_in);
-        let entry = Entry { to, from, plain: ask.is_plain(), done: false, sends: 0, answers: 0 };
-        locked(&self.shared.ledger).transactions.insert(id, entry);
-        let done = self.exchange(id, to, ask, from, &mut answers).await;
-        locked(&self.waiting).remove(&id);
-        if let Some(entry) = locked(&self.shared.ledger).transactions.get_mut(&id) {
-            entry.done = true;
-        }
-        done
+        let mut requests = Requests::new(self);
+        requests.begin_as(id, to, ask, from).await;
+        requests.by(&self.shared.schedule, id).await
     }
 
-    async fn exchange(
-        &self,
-        id: Id,
-        to: SocketAddr,
-        ask: &Ask,
-        from: SocketAddr,
-        answers: &mut UnboundedReceiver<(Content, SocketAddr)>,
-    ) -> Transaction {
-        let bytes = wire::request(id, ask);
-        let schedule = &self.shared.schedule;
-        let begin = Instant::now();
-        let mut done = Transaction { sends: 0, outcome: Outcome::Silent, round_trip: None };
-        let mut failure = None;
-        for (i, send) in schedule.sends.iter().enumerate() {
-            sleep_until(begin + *send).await;
-            match self.send(id, &bytes, to).await {
-                Ok(()) => {
-                    done.sends += 1;
-                    locked(&self.shared.ledger).unsent = 0;
-                }
-                Err(e) if locked(&self.shared.ledger).unsent >= GONE => {
-                    failure = Some(e.to_string());
-                    break;
-                }
-                // A route may come back: the schedule goes on.
-                Err(e) => failure = Some(e.to_string()),
-            }
-            let until = begin + schedule.sends.get(i + 1).copied().unwrap_or(*send + schedule.patience);
-            while let Ok(Some((content, source))) = timeout_at(until, answers.recv()).await {
-                match content {
-                    Content::Request => {}
-                    // A refusal comes from whoever was asked.
-                    Content::Refused { code, alternate } if source == to || source == from => {
-                        return Transaction { outcome: Outcome::Refused { code, alternate }, ..done };
-                    }
-                    Content::Success(success) if source == from => {
-                        done.round_trip = (done.sends == 1).then(|| begin.elapsed());
-                        return Transaction { outcome: Outcome::Answered(success), ..done };
-                    }
-                    // It was asked to answer from elsewhere and did not: no later answer mends that.
-                    Content::Success(_) if source == to => {
-                        return Transaction { outcome: Outcome::WrongSource(source), ..done };
-                    }
-                    Content::Success(_) | Content::Refused { .. } => done.outcome = Outcome::WrongSource(source),
-                }
-            }
-        }
-        if let (0, Some(e)) = (done.sends, failure) {
-            locked(&self.shared.ledger).unsent += 1;
-            done.outcome = Outcome::NotSent(e);
-        }
-        done
-    }
-
-    async fn send(&self, id: Id, bytes: &[u8], to: SocketAddr) -> std::io::Result<()> {
-        // Counted before it leaves: its answer may be there before this task goes on.
-        let count = |n: i32| {
-            if let Some(entry) = locked(&self.shared.ledger).transactions.get_mut(&id) {
-                entry.sends = entry.sends.saturating_add_signed(n);
-            }
-        };
-        count(1);
-        let sent = self.socket.send_to(bytes, to).await;
-        if sent.is_err() {
-            count(-1);
-        }
-        sent
+    /// A plain one with a schedule of its own.
+    pub async fn ask_by(&self, schedule: &Schedule, to: SocketAddr) -> Transaction {
+        let mut requests = Requests::new(self);
+        let id = requests.begin(to, &Ask::PLAIN, to).await;
+        requests.by(schedule, id).await
     }
 
     /// Sends bytes that no answer is awaited for here.
@@ -325,8 +202,9 @@ impl Line {
         self.socket.send_to(bytes, to).await
     }
 
-    /// The next message that no transaction of this socket waited for, before `until`.
-    pub async fn stray(&self, until: Instant) -> Option<Stray> {
+    /// The next message that no transaction of this socket waited for, before `until`: a hairpinned request, an answer that was
+    /// sent to another port.
+    pub async fn stray(&self, until: Instant) -> Option<Incoming> {
         timeout_at(until, async { self.strays.lock().await.recv().await }).await.ok().flatten()
     }
 }
@@ -338,7 +216,7 @@ const LONGEST_DATAGRAM: usize = 65_535;
 pub const ATTEMPTS: u32 = 4;
 
 /// Gives every datagram to whom it belongs.
-async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting, strays: UnboundedSender<Stray>) {
+async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting, strays: UnboundedSender<Incoming>) {
     let mut buffer = vec![0u8; LONGEST_DATAGRAM];
     loop {
         let (length, from) = match socket.receive_from(&mut buffer).await {
@@ -364,11 +242,9 @@ async fn read(socket: Arc<dyn Datagrams>, shared: Arc<Shared>, waiting: Waiting,
             None => *ledger.unasked.entry(from).or_default() += 1,
         }
         drop(ledger);
-        match locked(&waiting).get(&id) {
-            // Nobody hears it when the transaction has just ended.
-            Some(answers) => drop(answers.send((content, from))),
-            None => drop(strays.send(Stray { id, from, content })),
-        }
+        let incoming = Incoming { id, from, content };
+        // Nobody hears it when what waited has just ended.
+        drop(locked(&waiting).get(&id).unwrap_or(&strays).send(incoming));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Sockets as the engine sees them: real ones of this host, of a namespace, or of a simulated network.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use tokio::net::{TcpSocket, UdpSocket};
@@ -88,6 +90,31 @@ pub fn shared_tcp(at: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_reuseport(true)?;
     socket.bind(at)?;
     Ok(socket)
+}
+
+/// Sockets that somebody else has bound, in their order.
+#[derive(Debug)]
+pub struct Bound(Mutex<VecDeque<std::net::UdpSocket>>);
+
+impl Bound {
+    /// Nothing must have been sent from them.
+    pub fn new(sockets: Vec<std::net::UdpSocket>) -> Self {
+        Bound(Mutex::new(sockets.into()))
+    }
+}
+
+impl Opener for Bound {
+    fn udp(&self) -> io::Result<Box<dyn Datagrams>> {
+        let next = match self.0.lock() {
+            Ok(mut sockets) => sockets.pop_front(),
+            Err(poisoned) => poisoned.into_inner().pop_front(),
+        };
+        Ok(Box::new(Udp::new(next.ok_or(io::ErrorKind::NotFound)?)?))
+    }
+
+    fn tcp(&self, _: u16) -> io::Result<TcpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A UDP socket of the operating system.

@@ -2,7 +2,7 @@
 
 mod fake_nat;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ fn timing() -> Timing {
     Timing::lab().with_patience(Duration::from_secs(2))
 }
 
-async fn probe(target: Target, timing: Timing) -> Measured {
+async fn probe(target: Places, timing: Timing) -> Measured {
     measure(Setup { sockets: sockets(), target, timing }).await
 }
 
@@ -41,13 +41,8 @@ fn four_sockets(a1: Ipv4Addr, a2: Ipv4Addr) -> Vec<UdpSocket> {
     }
 }
 
-fn v4(at: SocketAddr) -> SocketAddrV4 {
-    let SocketAddr::V4(at) = at else { panic!("{at} is IPv4") };
-    at
-}
-
-fn target(endpoints: &Endpoints) -> Target {
-    Target { primary: v4(endpoints.primary), alternate: v4(endpoints.alternate.unwrap()) }
+fn target(endpoints: &Endpoints) -> Places {
+    Places { primary: endpoints.primary, alternate: endpoints.alternate.unwrap() }
 }
 
 /// A proper server.
@@ -74,7 +69,7 @@ pub(super) fn server_with_tcp() -> (Endpoints, JoinHandle<Result<(), stun::Start
 type Mischief = fn(Place, stun::Answer) -> Option<(Place, Vec<u8>)>;
 
 /// A server that answers properly but for the mischief; with `one_address` each socket believes to be the only one.
-async fn bad_server(one_address: bool, mischief: Mischief) -> Target {
+async fn bad_server(one_address: bool, mischief: Mischief) -> Places {
     let sockets: Vec<_> = four_sockets(Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2))
         .into_iter()
         .map(|s| {
@@ -251,5 +246,5 @@ async fn sockets_that_cannot_tell_are_refused() {
     assert!(too_few.undecided[0].contains("takes 5 sockets, not 4"), "{:?}", too_few.undecided);
     let anywhere = (0..SOCKETS).map(|_| UdpSocket::bind("0.0.0.0:0").unwrap()).collect();
     let unbound = measure(Setup { sockets: anywhere, target, timing: Timing::lab() }).await;
-    assert!(unbound.undecided[0].contains("not bound to one IPv4 address"), "{:?}", unbound.undecided);
+    assert!(unbound.undecided[0].contains("not bound to one address"), "{:?}", unbound.undecided);
 }

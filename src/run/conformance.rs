@@ -18,7 +18,7 @@ use crate::nat::rules;
 use crate::nat::{Filtering, Hairpinning, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
-use crate::probe::{self, PORTS, Setup, Target, Timing};
+use crate::probe::{self, PORTS, Places, Setup, Timing};
 use crate::server::stun::{self, Endpoints, Sockets};
 
 /// Ports of the measuring server.
@@ -106,10 +106,7 @@ fn setup(lab: &Lab, trial: &Trial, m: &Measurement) -> Result<Setup, LabError> {
     };
     let sockets = lab.node(&m.from)?.run(bind)?;
     let sockets = sockets.map_err(|e| LabError::Probe(format!("binding {address} in {}: {e}", m.from)))?;
-    let target = Target {
-        primary: SocketAddrV4::new(first, SERVER_PORTS[0]),
-        alternate: SocketAddrV4::new(second, SERVER_PORTS[1]),
-    };
+    let target = Places { primary: (first, SERVER_PORTS[0]).into(), alternate: (second, SERVER_PORTS[1]).into() };
     let patience = match m.declared.udp {
         UdpPolicy::Blocked => PATIENCE_WHEN_BLOCKED,
         UdpPolicy::Allowed => PATIENCE,

@@ -93,14 +93,12 @@ async fn knock(shared: &Arc<Shared>, relay: &dyn Relay, line: &Line, to: SocketA
     let id = TransactionId::new().0;
     let bytes = wire::request(id, &Ask::PLAIN);
     let begin = Instant::now();
-    let schedule = &shared.schedule;
     let mut sends = 0;
-    for (i, send) in schedule.sends.iter().enumerate() {
-        sleep_until(begin + *send).await;
+    for (send, until) in shared.schedule.steps() {
+        sleep_until(begin + send).await;
         relay.send(to, &bytes).await.map_err(|e| format!("the relay cannot send to {to}: {e}"))?;
         sends += 1;
-        let until = begin + schedule.sends.get(i + 1).copied().unwrap_or(*send + schedule.patience);
-        while let Some(stray) = line.stray(until).await {
+        while let Some(stray) = line.stray(begin + until).await {
             if stray.id == id && stray.content == Content::Request {
                 return Ok(None);
             }
@@ -123,12 +121,10 @@ async fn control(shared: &Arc<Shared>, relay: &dyn Relay, asked: &Asked) -> Resu
     for _ in 0..ATTEMPTS {
         shared.limiter.turn().await;
         let begin = Instant::now();
-        let schedule = &shared.schedule;
-        for (i, send) in schedule.sends.iter().enumerate() {
-            sleep_until(begin + *send).await;
+        for (send, until) in shared.schedule.steps() {
+            sleep_until(begin + send).await;
             line.send_raw(&bytes, relay.relayed()).await.map_err(|e| format!("nothing can be sent: {e}"))?;
-            let until = begin + schedule.sends.get(i + 1).copied().unwrap_or(*send + schedule.patience);
-            while let Ok(Some((peer, data))) = relay.receive(until).await {
+            while let Ok(Some((peer, data))) = relay.receive(begin + until).await {
                 if data == bytes {
                     return match knock(shared, relay, &line, peer).await? {
                         None => Ok(()),

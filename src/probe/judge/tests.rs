@@ -2,34 +2,50 @@
 
 use super::*;
 use crate::nat::Behavior;
+use crate::probe::wire::Success;
 
-fn at(text: &str) -> SocketAddrV4 {
+fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn target() -> Target {
-    Target { primary: at("203.0.113.1:3478"), alternate: at("203.0.113.2:3479") }
+fn target() -> Places {
+    Places { primary: at("203.0.113.1:3478"), alternate: at("203.0.113.2:3479") }
 }
 
-fn seen_as(text: &str) -> Reply {
-    Reply::Mapped(at(text))
+fn mapped(at: SocketAddr) -> Outcome {
+    Outcome::Answered(Success { xor_mapped: Some(at), ..Success::default() })
+}
+
+fn seen_as(text: &str) -> Outcome {
+    mapped(at(text))
+}
+
+fn refused(code: u16) -> Outcome {
+    Outcome::Refused { code, alternate: None }
+}
+
+/// A test that ended like this, not in silence.
+fn ended(outcome: Outcome) -> Test {
+    Test { outcome, confirmations: 0 }
+}
+
+/// A test that ended in silence, with this many confirmations.
+fn dropped(confirmations: u32) -> Test {
+    Test { outcome: Outcome::Silent, confirmations }
 }
 
 /// EIM/APDF with kept ports and no hairpinning, as it looks.
 fn usual() -> Observations {
-    let socket = |port| Seen {
-        local: SocketAddrV4::new([10, 0, 0, 2].into(), port),
-        reply: Reply::Mapped(SocketAddrV4::new([198, 51, 100, 7].into(), port)),
-    };
-    let dropped = Elsewhere::Dropped { confirmations: 4 };
+    let socket =
+        |port| Seen { local: SocketAddr::from(([10, 0, 0, 2], port)), reply: mapped(([198, 51, 100, 7], port).into()) };
     Observations {
         target: target(),
         primary: vec![socket(6001), socket(6002), socket(6003), socket(6004)],
         other_address: seen_as("198.51.100.7:6001"),
         alternate: seen_as("198.51.100.7:6001"),
         other_port: seen_as("198.51.100.7:6001"),
-        from_alternate: dropped.clone(),
-        from_other_port: dropped,
+        from_alternate: dropped(4),
+        from_other_port: dropped(4),
         hairpin: Hairpin::Dropped { confirmations: 4 },
         anything: true,
         confirmations: 4,
@@ -64,7 +80,8 @@ fn mapping_by_the_endpoints_seen() {
 
 #[test]
 fn a_fourth_endpoint_that_is_not_known_is_no_obstacle() {
-    let seen = Observations { other_port: Reply::Silent, from_alternate: Elsewhere::Arrived, ..usual() };
+    let seen =
+        Observations { other_port: Outcome::Silent, from_alternate: ended(seen_as("198.51.100.7:6002")), ..usual() };
     assert_eq!(judge(&seen).mapping, Some(Mapping::EndpointIndependent));
 }
 
@@ -72,14 +89,14 @@ fn a_fourth_endpoint_that_is_not_known_is_no_obstacle() {
 fn filtering_by_what_arrived() {
     let filtering =
         |second, third| judge(&Observations { from_alternate: second, from_other_port: third, ..usual() }).filtering;
-    let dropped = |confirmations| Elsewhere::Dropped { confirmations };
-    assert_eq!(filtering(Elsewhere::Arrived, Elsewhere::Arrived), Some(Filtering::EndpointIndependent));
-    assert_eq!(filtering(dropped(4), Elsewhere::Arrived), Some(Filtering::AddressDependent));
+    let arrived = || ended(seen_as("198.51.100.7:6002"));
+    assert_eq!(filtering(arrived(), arrived()), Some(Filtering::EndpointIndependent));
+    assert_eq!(filtering(dropped(4), arrived()), Some(Filtering::AddressDependent));
     assert_eq!(filtering(dropped(4), dropped(4)), Some(Filtering::AddressAndPortDependent));
-    assert_eq!(filtering(Elsewhere::Arrived, dropped(4)), None, "a contradiction");
-    assert_eq!(filtering(Elsewhere::Arrived, dropped(1)), Some(Filtering::EndpointIndependent), "none is proven");
-    for not_proven in [dropped(3), Elsewhere::Silent, Elsewhere::Refused(420), Elsewhere::WrongSource(at("1.2.3.4:5"))]
-    {
+    assert_eq!(filtering(arrived(), dropped(4)), None, "a contradiction");
+    assert_eq!(filtering(arrived(), dropped(1)), Some(Filtering::EndpointIndependent), "none is proven");
+    let wrong = Outcome::WrongSource(at("1.2.3.4:5"));
+    for not_proven in [dropped(3), dropped(0), ended(refused(420)), ended(wrong)] {
         assert_eq!(filtering(not_proven.clone(), dropped(4)), None, "{not_proven:?}");
         assert_eq!(filtering(dropped(4), not_proven.clone()), None, "{not_proven:?}");
     }
@@ -88,9 +105,9 @@ fn filtering_by_what_arrived() {
 #[test]
 fn a_dead_alternate_never_makes_apdf() {
     for dead in [
-        Observations { alternate: Reply::Silent, ..usual() },
-        Observations { other_port: Reply::Silent, ..usual() },
-        Observations { alternate: Reply::Refused(500), ..usual() },
+        Observations { alternate: Outcome::Silent, ..usual() },
+        Observations { other_port: Outcome::Silent, ..usual() },
+        Observations { alternate: refused(500), ..usual() },
     ] {
         let measured = judge(&dead);
         assert_eq!(measured.filtering, None);
@@ -101,7 +118,7 @@ fn a_dead_alternate_never_makes_apdf() {
 #[test]
 fn ports_are_preserved_when_every_known_one_is() {
     let mut seen = usual();
-    seen.primary[2].reply = Reply::Silent;
+    seen.primary[2].reply = Outcome::Silent;
     assert_eq!(judge(&seen).ports_preserved, Some(true));
     seen.primary[3].reply = seen_as("198.51.100.7:20000");
     assert_eq!(judge(&seen).ports_preserved, Some(false));
@@ -127,10 +144,10 @@ fn nothing_at_all_is_blocked_udp_and_what_was_not_sent_is_not() {
     let mut seen = usual();
     seen.anything = false;
     for socket in &mut seen.primary {
-        socket.reply = Reply::Silent;
+        socket.reply = Outcome::Silent;
     }
     assert_eq!(judge(&seen).udp, Some(UdpPolicy::Blocked));
-    seen.primary[0].reply = Reply::NotSent("Network is unreachable".to_owned());
+    seen.primary[0].reply = Outcome::NotSent("Network is unreachable".to_owned());
     let measured = judge(&seen);
     assert_eq!(measured.udp, None);
     assert!(measured.undecided[0].contains("Network is unreachable"));
@@ -140,9 +157,9 @@ fn nothing_at_all_is_blocked_udp_and_what_was_not_sent_is_not() {
 fn a_firewall_has_a_filter_and_no_translation() {
     let mut seen = usual();
     for socket in &mut seen.primary {
-        socket.reply = Reply::Mapped(socket.local);
+        socket.reply = mapped(socket.local);
     }
-    let own = Reply::Mapped(seen.primary[0].local);
+    let own = mapped(seen.primary[0].local);
     seen = Observations {
         other_address: own.clone(),
         alternate: own.clone(),

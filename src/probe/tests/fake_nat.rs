@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
 
-use super::{CLIENT, Target, four_sockets, target};
+use super::{CLIENT, Places, four_sockets, target};
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment};
 use crate::server::stun::{Endpoints, Place};
 
@@ -81,7 +81,7 @@ impl FakeNat {
     }
 
     /// Where a client behind it finds the server.
-    pub(super) fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Places {
         let at = |i: usize| self.0.stand_ins[i].local_addr().unwrap();
         target(&Endpoints { primary: at(0), alternate: Some(at(3)) })
     }
