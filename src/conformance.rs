@@ -7,6 +7,7 @@ mod axes;
 pub mod bench;
 mod conclude;
 mod found;
+mod model;
 pub mod observations;
 mod requirements;
 mod scale;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use crate::nat::Behavior;
 
 pub use conclude::judge;
+pub use model::{INSIDE_PORTS, UNDER};
 pub use observations::Observations;
 pub use scale::{Scaled, scaled};
 pub use subject::{Declared, Inward, Subject};
@@ -63,6 +65,9 @@ pub enum Conclusion {
 pub struct Axis {
     /// Its name.
     pub axis: &'static str,
+    /// Of which gateway of a chain; `None`: of all of them together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
     /// As declared.
     pub declared: String,
     /// As measured; `None` when it was not found out or has no meaning here.

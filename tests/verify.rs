@@ -25,6 +25,8 @@ fn main() -> std::process::ExitCode {
         ("each_preset_is_told_from_every_other", subjects::each_preset_is_told_from_every_other),
         ("each_combination_is_told_from_every_other", subjects::each_combination_is_told_from_every_other),
         ("chains_are_as_strict_as_their_strictest", subjects::chains_are_as_strict_as_their_strictest),
+        ("chains_are_told_by_ports_and_pools", subjects::chains_are_told_by_ports_and_pools),
+        ("chains_are_told_by_forwards", subjects::chains_are_told_by_forwards),
         ("forwards_are_found_and_missed", subjects::forwards_are_found_and_missed),
     ];
     let arguments: Vec<String> = std::env::args().skip(1).collect();

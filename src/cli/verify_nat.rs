@@ -137,6 +137,12 @@ fn declared(nat: &Nat) -> Declared {
     Declared { name: nat.name.clone(), behavior: nat.behavior, forwards: inward.collect() }
 }
 
+/// The same of a gateway in front of another one: what it forwards to others is not on the way.
+fn declared_in_front(nat: &Nat, of: &str) -> Declared {
+    let forwards = nat.forwards.iter().filter(|f| f.to == of).cloned().collect();
+    declared(&Nat { forwards, ..nat.clone() })
+}
+
 /// Every NAT by itself, and every chain.
 fn of_scenario(scenario: &Scenario) -> Vec<Subject> {
     let mut all = Vec::new();
@@ -146,7 +152,7 @@ fn of_scenario(scenario: &Scenario) -> Vec<Subject> {
         let mut front = nat.behind.as_deref();
         // Circles are refused when scenarios are checked.
         while let Some(outer) = front.and_then(|name| scenario.nats.iter().find(|n| n.name == name)) {
-            chain.push(declared(outer));
+            chain.push(declared_in_front(outer, chain.last().map_or("", |g| &g.name)));
             front = outer.behind.as_deref();
         }
         if chain.len() > 1 {

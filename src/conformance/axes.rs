@@ -3,14 +3,16 @@
 use std::fmt;
 
 use super::found::inside::REACHES_THE_FILTER;
-use super::found::{self, Found, Is, Why};
-use super::observations::Observations;
+use super::found::{self, Found, Is, Sides, Why};
+use super::model::model;
+use super::observations::{Forwarded, Observations};
 use super::scale::duration;
 use super::{Axis, AxisVerdict, Subject};
 use crate::nat::{
     Behavior, Filtering, Hairpinning, IcmpErrors, Pooling, PortAssignment, Refresh, Semantics, SimultaneousOpen,
     Translation, UdpPolicy, Unsolicited, UnsolicitedSyn,
 };
+use crate::net::Transport;
 
 /// A kebab-case word, as scenarios spell it.
 macro_rules! words {
@@ -58,7 +60,7 @@ fn row<T>(
         Err(Why::Undecided(why)) => (None, AxisVerdict::Undecided, why.clone()),
         Err(Why::NoMeaning(why)) => (None, AxisVerdict::NotApplicable, why.clone()),
     };
-    Axis { axis, declared, measured, verdict, how }
+    Axis { axis, gateway: None, declared, measured, verdict, how }
 }
 
 /// A row whose declared value is of the same kind.
@@ -87,8 +89,19 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
         let how = "where the answer to a session from outside leaves";
         all.push(plain("semantics", &b.semantics, &found.semantics, semantics_word, how));
     }
-    if !subject.is_chain() {
-        all.extend(assignment(&b, found, o));
+    let conflict = "mapping and filtering again, for the same port of the other host";
+    let derived = Derived::of(subject);
+    match &derived {
+        None => {
+            all.extend(assignment(&b, Sides::from(o), &found.udp));
+            let stays = Ok(b.ports != PortAssignment::Overloading);
+            all.push(given("under conflict", &stays, &found.deterministic, determinism_word, conflict));
+        }
+        Some(d) => {
+            let how = "12 ports of each host, in turn; declared is what follows from all gateways";
+            all.push(given("ports", &d.ports, &found.ports, found::Assignment::to_string, how));
+            all.push(given("under conflict", &d.stays, &found.deterministic, determinism_word, conflict));
+        }
     }
     if b.udp == UdpPolicy::Allowed {
         let how = "one host to the other through external endpoints, before and after both have sent";
@@ -105,11 +118,9 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     all.push(plain("tcp mapping", &tcp.mapping, &found.tcp_mapping, short, how));
     let how = "1, 2 and 3 connect to a listener that has connected to 1:80";
     all.push(plain("tcp filtering", &tcp.filtering, &found.tcp_filtering, short, how));
-    if !subject.is_chain() {
-        let how = "the same again, for the same port of the other host";
-        let stays = b.ports != PortAssignment::Overloading;
-        all.push(plain("tcp under conflict", &stays, &found.tcp_deterministic, determinism_word, how));
-    }
+    let stays = derived.map_or(Ok(b.ports != PortAssignment::Overloading), |d| d.tcp_stays);
+    let how = "the same again, for the same port of the other host";
+    all.push(given("tcp under conflict", &stays, &found.tcp_deterministic, determinism_word, how));
     let how = "a SYN to a port that nobody has, and past the filter";
     all.push(plain("tcp unsolicited", &tcp.unsolicited, &found.syn, syn_word, how));
     let how = "a SYN comes in while the host awaits the answer to its own";
@@ -126,6 +137,7 @@ pub fn axes(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
     };
     all.push(timed("tcp lifetime", subject.tcp_lifetime_ms().unwrap_or(tcp.lifetime_ms), &timed_tcp));
     all.extend(forwards(subject, o));
+    all.extend(parts(subject, found, o));
     all.extend(dropped(&b, found, o));
     all.push(astray(o));
     all
@@ -142,37 +154,140 @@ fn hairpin(axis: &'static str, declared: Hairpinning, found: &Is<Hairpinning>, h
     plain(axis, &declared, &known, hairpin_word, how)
 }
 
-/// Which endpoints mappings get: of a gateway by itself, since a chain's are a mixture.
-fn assignment(b: &Behavior, found: &Found, o: &Observations) -> Vec<Axis> {
+/// What follows for a chain from all of its gateways.
+struct Derived {
+    ports: Is<found::Assignment>,
+    stays: Is<bool>,
+    tcp_stays: Is<bool>,
+}
+
+impl Derived {
+    /// Of a chain.
+    fn of(subject: &Subject) -> Option<Derived> {
+        if !subject.is_chain() {
+            return None;
+        }
+        let any = |is: &dyn Fn(&Behavior) -> bool| subject.gateways.iter().any(|g| is(&g.behavior));
+        if any(&|b| b.ports == PortAssignment::Overloading) && any(&|b| b.addresses > 1) {
+            let open = || Why::NoMeaning("the pool decides which hosts meet in one address".into());
+            return Some(Derived { ports: Err(open()), stays: Err(open()), tcp_stays: Err(open()) });
+        }
+        let m = model(subject);
+        Some(Derived { ports: m.ports, stays: m.deterministic, tcp_stays: m.tcp_deterministic })
+    }
+}
+
+/// A row whose declared value is given, unless there is a reason why not.
+fn given<T: PartialEq>(
+    axis: &'static str,
+    declared: &Is<T>,
+    found: &Is<T>,
+    word: impl Fn(&T) -> String,
+    how: &str,
+) -> Axis {
+    match declared {
+        Ok(declared) => plain(axis, declared, found, word, how),
+        Err(Why::NoMeaning(why) | Why::Irregular(why) | Why::Undecided(why)) => {
+            let nothing: Is<T> = Err(Why::NoMeaning(why.clone()));
+            row(axis, "-".into(), &nothing, |_| true, word, how)
+        }
+    }
+}
+
+fn unless_blocked<T>(udp: &Is<UdpPolicy>, found: Is<T>) -> Is<T> {
+    if *udp == Ok(UdpPolicy::Blocked) { Err(Why::NoMeaning("UDP is blocked".into())) } else { found }
+}
+
+/// Random ports from the whole range lie further apart than this, so many of them that chance has no part in it.
+const SCATTERED: (usize, u32) = (20, 512);
+
+/// Whether each inside address has a block of ports of its own.
+fn block(b: &Behavior, sides: Sides<'_>, udp: &Is<UdpPolicy>) -> Option<Axis> {
+    let spread = sides.spread();
+    let how = "one host sends from more ports than a block has";
+    if let Some(block) = b.port_block {
+        let found = match (unless_blocked(udp, sides.block()), spread) {
+            (Err(Why::NoMeaning(_)), Some((_, apart))) if apart > u32::from(block) => {
+                Err(Why::Irregular(format!("{apart} ports from the lowest to the highest")))
+            }
+            (found, _) => found,
+        };
+        return Some(plain("port-block", &u32::from(block), &found, u32::to_string, how));
+    }
+    let (many, far) = SCATTERED;
+    let scatters = b.ports == PortAssignment::Random && b.port_range.len() > 4 * far as usize;
+    let near = spread.filter(|(ports, apart)| scatters && *ports >= many && *apart <= far);
+    let found = match (sides.all_made(), near) {
+        (_, Some((ports, apart))) => Err(Why::Irregular(format!("{ports} random ports lie within {apart}"))),
+        (Some(false), None) => Err(Why::Irregular("some mappings are not made".into())),
+        (Some(true), None) => Ok(()),
+        (None, None) => return None,
+    };
+    Some(row("port-block", "none".into(), &unless_blocked(udp, found), |()| true, |()| "none".into(), how))
+}
+
+/// Which endpoints mappings get, of one gateway.
+fn assignment(b: &Behavior, sides: Sides<'_>, udp: &Is<UdpPolicy>) -> Vec<Axis> {
     let step = (b.ports == PortAssignment::Sequential).then_some(i32::from(b.port_step));
     let declared = found::Assignment { how: b.ports, step };
     let overloading = b.ports == PortAssignment::Overloading;
+    // Behind another NAT nobody else may have the port, and then nothing can be shared.
+    let lonely = overloading && !sides.contested();
+    let how = if lonely {
+        "no two of these packets had one port and different addresses"
+    } else {
+        "12 ports of each host, in turn"
+    };
+    let same = |f: &found::Assignment| *f == declared || lonely && f.how == PortAssignment::Preserving;
     let mut all = vec![
-        plain("ports", &declared, &found.ports, found::Assignment::to_string, "12 ports of each host, in turn"),
+        row(
+            "ports",
+            declared.to_string(),
+            &unless_blocked(udp, sides.assignment()),
+            same,
+            found::Assignment::to_string,
+            how,
+        ),
         row(
             "port-range",
             b.port_range.to_string(),
             // What overloading falls back to on a clash is the kernel's choice.
-            &if overloading { Err(Why::NoMeaning("only on a clash, any port".into())) } else { found.range.clone() },
+            &match overloading {
+                true => Err(Why::NoMeaning("only on a clash, any port".into())),
+                false => unless_blocked(udp, sides.range()),
+            },
             |(low, high)| b.port_range.contains(*low) && b.port_range.contains(*high),
             |(low, high)| format!("{low}-{high}"),
             "lowest and highest port that was not the inside one",
         ),
-        plain(
-            "under conflict",
-            &!overloading,
-            &found.deterministic,
-            determinism_word,
-            "mapping and filtering again, for the same port of the other host",
-        ),
     ];
-    if let Some(block) = b.port_block {
-        let how = "one host sends from more ports than its block has";
-        all.push(plain("port-block", &u32::from(block), &found::block(o), u32::to_string, how));
-    }
-    if b.addresses > 1 {
+    all.extend(block(b, sides, udp));
+    if b.translation == Translation::Napt && (b.addresses > 1 || sides.addresses() > 1) {
         let how = "addresses of 24 mappings of each host";
-        all.push(plain("pooling", &b.pooling, &found.pooling, pooling_word, how));
+        let declared = if b.addresses > 1 { pooling_word(&b.pooling) } else { "one address".to_owned() };
+        let same = |f: &Pooling| b.addresses > 1 && *f == b.pooling;
+        let found = if sides.addresses() > 1 { sides.pooling() } else { Err(Why::Irregular("one address".into())) };
+        all.push(row("pooling", declared, &unless_blocked(udp, found), same, pooling_word, how));
+    }
+    all
+}
+
+/// Of a chain: each gateway by itself, where that can be seen between its two sides.
+fn parts(subject: &Subject, found: &Found, o: &Observations) -> Vec<Axis> {
+    let gateways: &[_] = if subject.is_chain() { &subject.gateways } else { &[] };
+    let mut all = Vec::new();
+    if gateways.len() != o.parts.len() {
+        let count = |n: &usize| format!("{}", n.max(&1));
+        all.push(plain("gateways", &gateways.len(), &Ok(o.parts.len()), count, "each was looked at"));
+    }
+    for (g, part) in gateways.iter().zip(&o.parts) {
+        let mut own = Vec::new();
+        if g.behavior.translation.translates() {
+            own.extend(assignment(&g.behavior, Sides::from(part), &found.udp));
+        }
+        let declared = g.forwards.iter().map(|f| forward_word(f.protocol, f.port)).collect();
+        own.extend(led_inside(declared, &part.forwards, |_| true, "a stranger directly in front comes to the port"));
+        all.extend(own.into_iter().map(|axis| Axis { gateway: Some(g.name.clone()), ..axis }));
     }
     all
 }
@@ -183,21 +298,36 @@ fn timed(axis: &'static str, declared_ms: u64, found: &Is<found::Lived>) -> Axis
     row(axis, duration(declared_ms), found, |l| l.timer.configured_ms == declared_ms, word, how)
 }
 
+fn forward_word(protocol: Transport, port: u16) -> String {
+    format!("{protocol} {port}")
+}
+
 fn forwards(subject: &Subject, o: &Observations) -> Option<Axis> {
-    let [only] = &subject.gateways[..] else { return None };
-    if only.forwards.is_empty() {
+    let reached = subject.inward().into_iter().filter(|(.., led)| led.is_some());
+    let declared: Vec<String> = reached.map(|(protocol, port, _)| forward_word(protocol, port)).collect();
+    let leaves = |f: &Forwarded| f.tcp || f.outbound.is_some_and(|s| s.port() == f.port && o.external.contains(s.ip()));
+    let how = "a stranger comes to the port; the inside endpoint sends elsewhere";
+    led_inside(declared, &o.forwards, leaves, how)
+}
+
+/// Forwards that work; no row where there are none.
+fn led_inside(
+    declared: Vec<String>,
+    seen: &Option<Vec<Forwarded>>,
+    right: impl Fn(&Forwarded) -> bool,
+    how: &str,
+) -> Option<Axis> {
+    if declared.is_empty() && seen.as_ref().is_none_or(Vec::is_empty) {
         return None;
     }
-    let name = |tcp: bool, port: u16| format!("{} {port}", if tcp { "tcp" } else { "udp" });
-    let declared: Vec<String> = only.forwards.iter().map(|f| format!("{} {}", f.protocol, f.port)).collect();
-    let works = |f: &super::observations::Forwarded| {
-        let out = f.tcp || f.outbound.is_some_and(|s| s.port() == f.port && o.external.contains(s.ip()));
-        f.inbound == Some(f.stranger) && out
+    let name = |f: &Forwarded| {
+        let name = forward_word(if f.tcp { Transport::Tcp } else { Transport::Udp }, f.port);
+        if right(f) { name } else { format!("{name} inwards only") }
     };
-    let found: Is<Vec<String>> =
-        found::seen(&o.forwards).map(|all| all.iter().filter(|f| works(f)).map(|f| name(f.tcp, f.port)).collect());
-    let how = "a stranger comes to the port; the inside endpoint sends elsewhere";
-    Some(row("forward", declared.join(", "), &found, |f| *f == declared, |f| f.join(", "), how))
+    let works = |all: &Vec<Forwarded>| all.iter().filter(|f| f.inbound == Some(f.stranger)).map(name).collect();
+    let found: Is<Vec<String>> = found::seen(seen).map(works);
+    let words = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+    Some(row("forward", words(&declared), &found, |f| *f == declared, |f| words(f), how))
 }
 
 /// A packet that did not arrive must have been dropped somewhere; where senders are answered, their answers tell.

@@ -52,6 +52,17 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// The address of a gateway on the network behind it.
+    pub fn inner_address(&self, gateway: &str) -> Option<Ipv4Addr> {
+        let interfaces = &self.topology.node(gateway)?.interfaces;
+        Some(interfaces.iter().find(|i| i.name == LAN)?.addresses.first()?.address)
+    }
+
+    /// What the gateways are told, outermost first.
+    pub fn told(&self) -> impl Iterator<Item = &Gateway> {
+        self.gateways.iter().filter_map(|name| self.topology.node(name)?.gateway.as_ref())
+    }
+
     /// Which host has which external address, where the innermost gateway is the only one and a 1:1 NAT.
     pub fn pairs(&self) -> Vec<Pair> {
         let [only] = &self.gateways[..] else { return Vec::new() };

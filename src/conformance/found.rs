@@ -5,7 +5,7 @@ pub mod inside;
 mod ports;
 mod time;
 
-pub use ports::{Assignment, block};
+pub use ports::{Assignment, Sides};
 pub use time::{Lived, prolonged};
 
 use std::net::SocketAddrV4;
@@ -63,8 +63,6 @@ pub struct Found {
     pub deterministic: Is<bool>,
     /// Of UDP.
     pub ports: Is<Assignment>,
-    /// Lowest and highest port that was assigned and not preserved.
-    pub range: Is<(u16, u16)>,
     /// Which of several addresses.
     pub pooling: Is<Pooling>,
     /// Of UDP.
@@ -110,9 +108,8 @@ impl Found {
             translation: translation(o),
             semantics: of_udp.clone().and_then(|b| semantics(b, &mapping)),
             deterministic: of_udp.and_then(deterministic),
-            ports: if blocked { no_meaning("UDP is blocked") } else { ports::assignment(o) },
-            range: if blocked { no_meaning("UDP is blocked") } else { ports::range(o) },
-            pooling: if blocked { no_meaning("UDP is blocked") } else { ports::pooling(o) },
+            ports: if blocked { no_meaning("UDP is blocked") } else { Sides::from(o).assignment() },
+            pooling: if blocked { no_meaning("UDP is blocked") } else { Sides::from(o).pooling() },
             hairpinning: unless_blocked(inside::hairpinning(&o.hairpin, o)),
             lifetime: if blocked { no_meaning("UDP is blocked") } else { time::lifetime(o) },
             refresh: if blocked { no_meaning("UDP is blocked") } else { time::refresh(o) },

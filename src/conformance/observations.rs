@@ -47,8 +47,11 @@ pub struct Observations {
     pub icmp: Option<Icmp>,
     /// Fragments and packets that are too large.
     pub sizes: Option<Sizes>,
-    /// Static port forwards, in the order of the declaration.
+    /// External ports that are forwarded somewhere on the way in, in the order of [`super::Subject::inward`].
     pub forwards: Option<Vec<Forwarded>>,
+    /// Of a chain: each gateway between its own two sides, the outermost first.
+    #[serde(default)]
+    pub parts: Vec<Part>,
     /// Payload that holds an inside address, as application gateways would rewrite it: whether it arrived unchanged.
     pub payload: Option<Payload>,
     /// Packets that arrived where they were not sent.
@@ -57,6 +60,17 @@ pub struct Observations {
     pub failures: Vec<String>,
     /// Packets dropped by the rules, by their comments.
     pub drops: BTreeMap<String, u64>,
+}
+
+/// A gateway of a chain, as taps on both of its sides and a stranger directly in front of it saw it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its own external addresses.
+    pub external: Vec<Ipv4Addr>,
+    /// Of packets that went through the whole chain: an inside endpoint is one that packets came to this gateway from.
+    pub ports: Option<Ports>,
+    /// Its own static port forwards, in the order of the declaration.
+    pub forwards: Option<Vec<Forwarded>>,
 }
 
 /// Whether UDP packets passed.
@@ -162,6 +176,8 @@ pub struct Ports {
 pub struct Exhaustion {
     /// How many inside endpoints sent.
     pub asked: u32,
+    /// How many of their packets came as far as this: all, but of a gateway of a chain.
+    pub reached: u32,
     /// The external ports that were seen, in order.
     pub ports: Vec<u16>,
     /// Whether the other host still got a mapping.
@@ -343,7 +359,8 @@ pub struct Forwarded {
     pub inbound: Source,
     /// The stranger.
     pub stranger: SocketAddrV4,
-    /// Where a packet of the inside endpoint left from towards another server (UDP only).
+    /// Where a packet of the inside endpoint left from towards another server (UDP only, and of a gateway by itself or a
+    /// whole chain).
     pub outbound: Source,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nat::{Behavior, Filtering, Translation};
+use crate::nat::{Behavior, Filtering, Translation, UdpPolicy};
 use crate::net::Transport;
 
 /// A gateway as it is declared, free of any address.
@@ -77,6 +77,43 @@ impl Subject {
         let remembers =
             |b: &Behavior| b.translation == Translation::Napt || b.tcp().filtering != Filtering::EndpointIndependent;
         self.gateways.iter().map(|g| g.behavior).filter(remembers).map(|b| b.tcp().lifetime_ms).min()
+    }
+
+    /// External ports that some gateway forwards, and where on the innermost network they lead; `None` where not every
+    /// gateway lets them through.
+    pub fn inward(&self) -> Vec<(Transport, u16, Option<(usize, u16)>)> {
+        let mut all: Vec<(Transport, u16)> = Vec::new();
+        for f in self.gateways.iter().flat_map(|g| &g.forwards) {
+            if !all.contains(&(f.protocol, f.port)) {
+                all.push((f.protocol, f.port));
+            }
+        }
+        all.into_iter().map(|(protocol, port)| (protocol, port, self.led(protocol, port))).collect()
+    }
+
+    /// Where a stranger's packet to a port of the first external address gets to.
+    fn led(&self, protocol: Transport, mut port: u16) -> Option<(usize, u16)> {
+        let (mut translated, mut host) = (false, 0);
+        for g in &self.gateways {
+            let b = &g.behavior;
+            let filtering = match protocol {
+                Transport::Udp if b.udp == UdpPolicy::Blocked => return None,
+                Transport::Udp => b.filtering,
+                Transport::Tcp => b.tcp().filtering,
+            };
+            match b.translation {
+                Translation::Napt => {
+                    let f = g.forwards.iter().find(|f| (f.protocol, f.port) == (protocol, port))?;
+                    (port, host) = (f.inside, f.host);
+                }
+                // What is led to the gateway's own address goes no further.
+                Translation::OneToOne | Translation::None if translated => return None,
+                _ if filtering != Filtering::EndpointIndependent => return None,
+                Translation::OneToOne | Translation::None => {}
+            }
+            translated |= b.translation.translates();
+        }
+        Some((host, port))
     }
 
     /// The same without static port forwards.

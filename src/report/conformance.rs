@@ -152,11 +152,12 @@ impl Page {
         let words = self.paint.tone(tone, verdict_words(a.verdict));
         let measured = a.measured.as_deref().unwrap_or("-");
         let fits = |text: &str, columns: usize| text.chars().count() < columns;
-        if fits(&a.declared, VALUE) && fits(measured, VALUE) {
-            self.line(2, &format!("{:AXIS$}{:VALUE$}{measured:VALUE$}{words}", a.axis, a.declared));
+        let name = a.gateway.as_ref().map_or_else(|| a.axis.to_owned(), |gateway| format!("{} of {gateway}", a.axis));
+        if fits(&name, AXIS) && fits(&a.declared, VALUE) && fits(measured, VALUE) {
+            self.line(2, &format!("{name:AXIS$}{:VALUE$}{measured:VALUE$}{words}", a.declared));
         } else {
             // Long ones stand below each other.
-            self.line(2, &format!("{:AXIS$}{words}", a.axis));
+            self.line(2, &format!("{name:<width$} {words}", width = AXIS - 1));
             self.wrapped(6, Tone::Plain, &format!("declared: {}", a.declared));
             self.wrapped(6, Tone::Plain, &format!("measured: {measured}"));
         }

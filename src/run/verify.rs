@@ -14,6 +14,7 @@ mod raw;
 mod sizes;
 mod tcp;
 mod timers;
+mod trail;
 mod udp;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use tokio::sync::{oneshot, watch};
 
+use crate::conformance::observations::Part;
 use crate::conformance::{Observations, Subject, scaled};
 use crate::lab::topology::LabError;
 use crate::nat::{Behavior, Gateway, Tcp, rules};
@@ -73,6 +75,7 @@ async fn observed(subject: &Subject, directory: &Path, place: usize) -> Result<O
         external: bed.bench.external.clone(),
         hosts: bed.bench.hosts.to_vec(),
         pairs: bed.bench.pairs(),
+        parts: parts(&bed),
         ..Observations::default()
     };
     everything(&bed, subject, &mut seen).await?;
@@ -80,9 +83,16 @@ async fn observed(subject: &Subject, directory: &Path, place: usize) -> Result<O
     Ok(seen)
 }
 
+/// The gateways of a chain, of which nothing was seen yet.
+fn parts(bed: &Bed) -> Vec<Part> {
+    let each = bed.bench.told().filter(|_| bed.bench.gateways.len() > 1);
+    each.map(|g| Part { external: g.external.clone(), ..Part::default() }).collect()
+}
+
 /// Every measurement, each with gateways as new. One that cannot be made is told and does not keep others from being made.
 async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Result<(), LabError> {
-    let declared = subject.declared();
+    // Of several, a bigger block than the smallest cannot be filled.
+    let block = subject.gateways.iter().filter_map(|g| g.behavior.port_block).min();
     let mut failures = Vec::new();
     let plain = subject.without_forwards();
     macro_rules! measure {
@@ -105,7 +115,11 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
     if udp {
         seen.udp = measure!("UDP mapping and filtering", udp::behaved(bed));
         seen.unsolicited = measure!("unsolicited UDP", udp::unsolicited(bed)).flatten();
-        seen.ports = measure!("ports", ports::ports(bed, &declared));
+        let ports = measure!("ports", ports::ports(bed, block));
+        for (part, ports) in seen.parts.iter_mut().zip(ports.iter().flat_map(|(_, parts)| parts)) {
+            part.ports = Some(ports.clone());
+        }
+        seen.ports = ports.map(|(whole, _)| whole);
         seen.hairpin = measure!("hairpinning", hairpin::udp(bed));
         seen.sizes = measure!("fragments", sizes::sizes(bed));
     }
@@ -114,8 +128,10 @@ async fn everything(bed: &Bed, subject: &Subject, seen: &mut Observations) -> Re
     seen.tcp_hairpin = measure!("hairpinned TCP", hairpin::connection(bed));
     seen.icmp = measure!("ICMP", icmp::icmp(bed, udp));
     seen.payload = measure!("payloads", inward::payload(bed, udp));
-    if let [only] = &subject.gateways[..] {
-        seen.forwards = measure!("port forwards", inward::forwards(bed, &only.forwards), subject);
+    seen.forwards = measure!("port forwards", inward::forwards(bed, subject), subject);
+    if subject.is_chain() {
+        let each = measure!("port forwards of each", inward::forwards_of_each(bed, subject), subject);
+        seen.parts.iter_mut().zip(each.into_iter().flatten()).for_each(|(part, own)| part.forwards = Some(own));
     }
     timers(bed, &plain, udp, seen, &mut failures).await?;
     seen.failures = failures;

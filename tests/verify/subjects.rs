@@ -4,7 +4,7 @@ use std::path::Path;
 
 use natlab::conformance::{AxisVerdict, Conclusion, Conformance, Declared, Inward, Observations, Subject, judge};
 use natlab::nat::rules::refused;
-use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment, Translation, preset};
+use natlab::nat::{Behavior, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, PortRange, Translation, preset};
 use natlab::net::Transport;
 use natlab::run::verify::observe;
 use tokio::sync::watch;
@@ -130,6 +130,98 @@ pub fn chains_are_as_strict_as_their_strictest(home: &Path) {
         let c = judge(subject, o);
         assert_eq!(c.conclusion, Conclusion::AsDeclared, "{}: {:?} {:?}", subject.name, trouble(&c), c.notes);
     }
+}
+
+/// Judges each observation by each declaration: its own passes, and no other does.
+fn each_is_told_from_every_other(subjects: &[Subject], home: &Path) {
+    let seen = observations(subjects, home);
+    let mut wrong = vec![];
+    for (n, o) in seen.iter().enumerate() {
+        assert_eq!(o.failures, Vec::<String>::new(), "{}", subjects[n].name);
+        for (m, declared) in subjects.iter().enumerate() {
+            let c = judge(declared, o);
+            // A block that is declared elsewhere alone was not exhausted: that is undecided.
+            if (c.conclusion == Conclusion::AsDeclared) != (n == m) {
+                wrong.push(format!(
+                    "{}, declared {}: {:?} {:?}",
+                    subjects[n].name,
+                    declared.name,
+                    c.conclusion,
+                    trouble(&c)
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Chains of two and three whose gateways assign ports, addresses and blocks in different ways, all else being equal.
+pub fn chains_are_told_by_ports_and_pools(home: &Path) {
+    use PortAssignment::{Overloading, Parity, Preserving, Random, Sequential};
+    let base = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
+    let with = |ports| Behavior { ports, ..base };
+    let all = [Preserving, Parity, Sequential, Random, Overloading];
+    let mut chains: Vec<Vec<Behavior>> = vec![];
+    for outer in all {
+        // Behind a NAT that translates to one address, nobody else has a port: nothing is shared, whoever would allow it.
+        chains.extend(all.into_iter().filter(|_| outer != Overloading).map(|inner| vec![with(outer), with(inner)]));
+    }
+    let down = Behavior { port_step: -2, ..with(Sequential) };
+    let pool = |pooling, ports| Behavior { addresses: 3, pooling, ..with(ports) };
+    let block = |n| Behavior { port_block: Some(n), ..with(Random) };
+    let narrow = Behavior { port_range: PortRange { first: 40_000, last: 40_099 }, ..with(Random) };
+    let (paired, arbitrary) = (pool(Pooling::Paired, Random), pool(Pooling::Arbitrary, Random));
+    chains.extend([
+        vec![down, with(Random)],
+        vec![with(Random), down],
+        vec![paired, arbitrary],
+        vec![arbitrary, paired],
+        vec![arbitrary, arbitrary],
+        vec![with(Random), arbitrary],
+        vec![arbitrary, with(Random)],
+        vec![block(48), with(Random)],
+        vec![with(Random), block(48)],
+        vec![block(64), block(48)],
+        vec![narrow, with(Random)],
+        vec![with(Random), narrow],
+        vec![with(Random), with(Preserving), with(Sequential)],
+        vec![with(Preserving), with(Sequential), with(Random)],
+    ]);
+    let name = |b: &Behavior| {
+        let Behavior { ports, port_step, port_block, port_range, addresses, pooling, .. } = b;
+        format!("{ports:?} {port_step} {port_block:?} {port_range} {addresses} {pooling:?}")
+    };
+    let declared = |b: Behavior| Declared { name: name(&b), behavior: b, forwards: vec![] };
+    let subjects = chains.into_iter().map(|c| Subject::chain(c.into_iter().map(declared).collect()));
+    each_is_told_from_every_other(&subjects.collect::<Vec<_>>(), home);
+}
+
+/// A port is reached from outside only where every gateway forwards it; and each gateway's own are told apart.
+pub fn chains_are_told_by_forwards(home: &Path) {
+    let behavior = Behavior::napt(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
+    let forward = |protocol, port, host, inside| Inward { protocol, port, host, inside };
+    let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+    let declared =
+        |name: &str, forwards: &[Inward]| Declared { name: name.into(), behavior, forwards: forwards.to_vec() };
+    let subject = |name: &str, outer: &[Inward], inner: &[Inward]| {
+        let chain = Subject::chain(vec![declared("carrier", outer), declared("home", inner)]);
+        Subject { name: name.to_owned(), ..chain }
+    };
+    let (out, out_tcp) = (forward(udp, 7000, 0, 7001), forward(tcp, 8080, 0, 8081));
+    let (within, within_tcp) = (forward(udp, 7001, 1, 7002), forward(tcp, 8081, 0, 80));
+    let elsewhere = forward(udp, 7005, 1, 7002);
+    let subjects = [
+        subject("none", &[], &[]),
+        subject("both", &[out, out_tcp], &[within, within_tcp]),
+        subject("udp through both", &[out], &[within]),
+        subject("tcp through both", &[out_tcp], &[within_tcp]),
+        subject("carrier alone", &[out, out_tcp], &[]),
+        subject("home alone", &[], &[within, within_tcp]),
+        subject("past each other", &[out], &[elsewhere]),
+    ];
+    let led = |s: &Subject| s.inward().iter().filter(|(.., led)| led.is_some()).count();
+    assert_eq!(subjects.iter().map(led).collect::<Vec<_>>(), [0, 2, 1, 1, 0, 0, 0]);
+    each_is_told_from_every_other(&subjects, home);
 }
 
 pub fn forwards_are_found_and_missed(home: &Path) {

@@ -155,8 +155,14 @@ const REQUIREMENTS: &[(u16, &str, Status, Change)] = &[
     }),
     (5508, "REQ-8", Status::Fail, |o| {
         let (ports_seen, answer) = (vec![20_000, 20_001], Answer::Silence);
-        ports(o).exhaustion =
-            Some(Exhaustion { asked: 3, ports: ports_seen, other_host_unaffected: true, first_kept: true, answer });
+        ports(o).exhaustion = Some(Exhaustion {
+            asked: 3,
+            reached: 3,
+            ports: ports_seen,
+            other_host_unaffected: true,
+            first_kept: true,
+            answer,
+        });
     }),
     (5508, "REQ-10a", Status::Fail, |o| icmp(o).inward[2].arrived = None),
     (5508, "REQ-10b", Status::Fail, |o| icmp(o).inward[3].arrived = None),

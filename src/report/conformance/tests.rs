@@ -8,7 +8,7 @@ use crate::nat::{Behavior, Filtering, Mapping};
 
 fn axis(axis: &'static str, declared: &str, measured: Option<&str>, verdict: AxisVerdict, how: &str) -> Axis {
     let (declared, measured, how) = (declared.to_owned(), measured.map(str::to_owned), how.to_owned());
-    Axis { axis, declared, measured, verdict, how }
+    Axis { axis, gateway: None, declared, measured, verdict, how }
 }
 
 fn requirement(rfc: u16, number: &'static str, level: Level, status: Status, how: &str) -> Requirement {

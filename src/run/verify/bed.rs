@@ -25,6 +25,8 @@ pub enum Place {
     Server(usize),
     /// The silent one.
     Sink,
+    /// Directly in front of the gateway of this place in the chain, which is not the outermost: in the one before it.
+    Front(usize),
 }
 
 /// A bench that stands.
@@ -158,15 +160,17 @@ impl Bed {
             Place::Host(n) => self.bench.hosts.get(n).copied().unwrap_or(Ipv4Addr::UNSPECIFIED),
             Place::Server(n) => SERVERS.get(n).copied().unwrap_or(Ipv4Addr::UNSPECIFIED),
             Place::Sink => SINK_ADDRESS,
+            Place::Front(_) => self.bench.inner_address(self.node(place)).unwrap_or(Ipv4Addr::UNSPECIFIED),
         }
     }
 
-    fn node(&self, place: Place) -> &'static str {
+    fn node(&self, place: Place) -> &str {
         match place {
             Place::Host(0) => HOSTS[0],
             Place::Host(_) => HOSTS[1],
             Place::Server(_) => Topology::INTERNET,
             Place::Sink => SINK,
+            Place::Front(n) => n.checked_sub(1).and_then(|n| self.bench.gateways.get(n)).map_or("", String::as_str),
         }
     }
 

@@ -5,32 +5,71 @@ use std::net::SocketAddrV4;
 
 use super::bed::{Bed, Group, Place};
 use super::tcp;
-use crate::conformance::Inward;
+use super::trail::Trail;
 use crate::conformance::observations::{Forwarded, Payload};
+use crate::conformance::{Subject, bench};
 use crate::lab::topology::LabError;
 use crate::net::Transport;
 
-/// A stranger comes to each forwarded port; of UDP the inside endpoint then sends to somebody else.
-pub async fn forwards(bed: &Bed, declared: &[Inward]) -> Result<Vec<Forwarded>, LabError> {
+/// A stranger comes to each port that a gateway of the subject forwards, at its first external address; of UDP the inside
+/// endpoint then sends to somebody else. Where nobody is led inside, an endpoint listens that some forward leads to.
+pub async fn forwards(bed: &Bed, subject: &Subject) -> Result<Vec<Forwarded>, LabError> {
     let mut all = Vec::new();
-    for f in declared {
-        let Some(external) = bed.bench.external.first().map(|a| SocketAddrV4::new(*a, f.port)) else { continue };
-        all.push(match f.protocol {
+    for (protocol, port, led) in subject.inward() {
+        let Some(external) = bed.bench.external.first().map(|a| SocketAddrV4::new(*a, port)) else { continue };
+        let innermost = subject.gateways.last().and_then(|g| g.forwards.iter().find(|f| f.protocol == protocol));
+        let (host, inside) = led.or(innermost.map(|f| (f.host, f.inside))).unwrap_or((0, port));
+        all.push(match protocol {
             Transport::Udp => {
                 let group = Group::new(bed);
-                let inside = group.bind(Place::Host(f.host), f.inside)?;
+                let inside = group.bind(Place::Host(host), inside)?;
                 let (stranger, other) = (group.bind(Place::Server(2), 9700)?, group.bind(Place::Server(1), 9701)?);
                 let inbound = group.deliver(stranger, external, inside).await?;
                 let outbound = group.deliver(inside, group.local(other), other).await?;
-                Forwarded { port: f.port, tcp: false, inbound, stranger: group.local(stranger), outbound }
+                Forwarded { port, tcp: false, inbound, stranger: group.local(stranger), outbound }
             }
             Transport::Tcp => {
-                let inside = tcp::listen(bed, Place::Host(f.host), f.inside)?;
+                let inside = tcp::listen(bed, Place::Host(host), inside)?;
                 let stranger = tcp::connect(bed, Place::Server(2), 9702, external)?;
                 let inbound = tcp::accepted(bed, &inside).await?.map(|(_, from)| from);
-                Forwarded { port: f.port, tcp: true, inbound, stranger: stranger.from, outbound: None }
+                Forwarded { port, tcp: true, inbound, stranger: stranger.from, outbound: None }
             }
         });
+    }
+    Ok(all)
+}
+
+/// The forwards of each gateway of a chain by itself: a stranger directly in front of it, and what leaves it then.
+pub async fn forwards_of_each(bed: &Bed, subject: &Subject) -> Result<Vec<Vec<Forwarded>>, LabError> {
+    let bench = bench::bench(subject);
+    let mut trail = Trail::begin(bed)?;
+    let mut all = Vec::new();
+    for (level, gateway) in bench.told().enumerate() {
+        let place = if level == 0 { Place::Server(2) } else { Place::Front(level) };
+        let mut of_this = Vec::new();
+        for f in &gateway.forwards {
+            let Some(external) = gateway.external.first().map(|a| SocketAddrV4::new(*a, f.port)) else { continue };
+            trail.left(f.protocol)?;
+            let stranger = match f.protocol {
+                Transport::Udp => {
+                    let group = Group::new(bed);
+                    let stranger = group.bind(place, 9710)?;
+                    group.send(stranger, external, b"anybody?")?;
+                    group.came().await?;
+                    group.local(stranger)
+                }
+                Transport::Tcp => {
+                    let knocking = tcp::connect(bed, place, 9711, external)?;
+                    bed.clock.settled().await?;
+                    knocking.from
+                }
+            };
+            let left = trail.left(f.protocol)?;
+            let inbound = left.get(level).and_then(|l| l.iter().find(|e| e.1 == f.to)).map(|e| e.0);
+            let tcp = f.protocol == Transport::Tcp;
+            of_this.push(Forwarded { port: f.port, tcp, inbound, stranger, outbound: None });
+        }
+        all.push(of_this);
     }
     Ok(all)
 }

@@ -6,6 +6,7 @@ use etherparse::checksum::Sum16BitWords;
 use etherparse::{Icmpv4Header, Icmpv4Type, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options, TcpHeader, UdpHeader};
 
 use crate::conformance::observations::IcmpError;
+use crate::net::Transport;
 
 /// Hops that a built packet may take.
 const TTL: u8 = 64;
@@ -80,6 +81,19 @@ pub fn read_tcp(packet: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, [bool; 2])
     let (tcp, _) = TcpHeader::from_slice(rest).ok()?;
     let end = |address: [u8; 4], port| SocketAddrV4::new(address.into(), port);
     Some((end(ip.source, tcp.source_port), end(ip.destination, tcp.destination_port), [tcp.syn, tcp.ack]))
+}
+
+/// Protocol, source and destination of a UDP or TCP packet.
+pub fn read_ends(packet: &[u8]) -> Option<(Transport, SocketAddrV4, SocketAddrV4)> {
+    let (ip, rest) = Ipv4Header::from_slice(packet).ok()?;
+    let transport = match ip.protocol {
+        IpNumber::UDP => Transport::Udp,
+        IpNumber::TCP => Transport::Tcp,
+        _ => return None,
+    };
+    let [a, b, c, d, ..] = *rest else { return None };
+    let end = |address: [u8; 4], port| SocketAddrV4::new(address.into(), u16::from_be_bytes(port));
+    Some((transport, end(ip.source, [a, b]), end(ip.destination, [c, d])))
 }
 
 /// What may be wrong with an error on purpose.
@@ -241,6 +255,8 @@ mod tests {
     fn a_syn_and_an_echo_are_read_back() {
         let (from, to, [is_syn, ack]) = read_tcp(&syn(SERVER, INSIDE, 5)).unwrap();
         assert_eq!((from, to, is_syn, ack), (SERVER, INSIDE, true, false));
+        assert_eq!(read_ends(&syn(SERVER, INSIDE, 5)), Some((Transport::Tcp, SERVER, INSIDE)));
+        assert_eq!(read_ends(&udp(INSIDE, SERVER, b"", false)), Some((Transport::Udp, INSIDE, SERVER)));
         let reply = echo_reply_from(*SERVER.ip(), *INSIDE.ip(), 77, 3);
         assert_eq!(read_echo(&reply), Some((*SERVER.ip(), *INSIDE.ip(), true, 77, 3)));
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use super::bed::{Bed, Group, Id, Place};
 use super::packet;
 use super::raw::{Raw, Use};
+use crate::conformance::UNDER;
 use crate::conformance::observations::{Answer, Behaved, Condition, Filtered, Mapped, Passes, Unsolicited};
 use crate::lab::topology::LabError;
 
@@ -34,14 +35,6 @@ pub async fn passes(bed: &Bed) -> Result<Passes, LabError> {
     Ok(Passes { outbound: seen.is_some(), answer })
 }
 
-/// Inside endpoints whose behaviour is looked at, each under its conditions: mapping, then filtering. Of mappings, in a
-/// conflict the other host has sent to the last remote alone: where ports are shared towards different remotes, that one's is
-/// another than the rest.
-const MAPPED: [(usize, u16, Condition); 3] =
-    [(0, 6000, Condition::Plain), (1, 6003, Condition::Conflict), (0, 6000, Condition::Again)];
-const FILTERED: [(usize, u16, Condition); 3] =
-    [(0, 6001, Condition::Plain), (1, 6001, Condition::Conflict), (0, 6002, Condition::Again)];
-
 /// Mapping and filtering (RFC 4787 §4.1 and §5).
 pub async fn behaved(bed: &Bed) -> Result<Behaved, LabError> {
     let group = Group::new(bed);
@@ -49,7 +42,7 @@ pub async fn behaved(bed: &Bed) -> Result<Behaved, LabError> {
     let errors = bed.raw(Place::Server(0), Use::Icmp)?;
     let mut all = Behaved::default();
     let mut bound: Vec<((usize, u16), Id)> = Vec::new();
-    for (host, port, under) in MAPPED {
+    for (host, [port, _], under) in UNDER {
         let known = bound.iter().find(|(who, _)| *who == (host, port)).map(|(_, id)| *id);
         let inside = match known {
             Some(id) => id,
@@ -67,7 +60,7 @@ pub async fn behaved(bed: &Bed) -> Result<Behaved, LabError> {
         }
         all.mapping.push(Mapped { inside: group.local(inside), under, seen });
     }
-    for (host, port, under) in FILTERED {
+    for (host, [_, port], under) in UNDER {
         let inside = group.bind(Place::Host(host), port)?;
         all.filtering.push(filtered(&group, inside, remotes, under, &errors).await?);
     }
