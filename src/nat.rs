@@ -143,7 +143,10 @@ impl Behavior {
     /// those of the gateway that has several endpoints for one inside endpoint; of two such, an answer is reply-affine only
     /// if both are.
     pub fn behind(self, outer: Behavior) -> Behavior {
-        use Translation as T;
+        use {PortAssignment as P, Translation as T};
+        // The gateway whose choice of ports others see.
+        let kept = matches!(outer.ports, P::Preserving | P::Overloading) && self.translation.translates();
+        let chosen = if kept || !outer.translation.translates() { self } else { outer };
         let (own, others) = (self.tcp(), outer.tcp());
         Behavior {
             translation: match (self.translation, outer.translation) {
@@ -154,10 +157,14 @@ impl Behavior {
             mapping: self.mapping.max(outer.mapping),
             filtering: self.filtering.max(outer.filtering),
             ports: match (self.ports, outer.ports) {
-                (a, b) if a == b => a,
-                // What leaves keeps its port through the one, so the other alone decides.
-                (PortAssignment::Preserving, other) | (other, PortAssignment::Preserving) => other,
-                _ => PortAssignment::Random,
+                // Its port is the one that the inner gateway chose.
+                (inner, P::Preserving) => inner,
+                // Behind one address nobody else has a port, so none is shared.
+                (inner, P::Overloading) if self.translation == T::Napt => inner,
+                // A port that was taken already the inner gateway replaces by any other.
+                (P::Preserving, P::Parity) if self.translation == T::Napt => P::Random,
+                (P::Sequential | P::Random, P::Parity) => P::Random,
+                (_, outer) => outer,
             },
             hairpinning: if outer.translation.translates() { outer.hairpinning } else { self.hairpinning },
             semantics: match (self.mapping, outer.mapping) {
@@ -171,10 +178,10 @@ impl Behavior {
                 _ => UdpPolicy::Blocked,
             },
             lifetime_ms: self.lifetime_ms.min(outer.lifetime_ms),
-            // Ports, pool and step that others see are those of the outermost that translates.
-            port_range: if outer.translation.translates() { outer.port_range } else { self.port_range },
-            port_step: if outer.translation.translates() { outer.port_step } else { self.port_step },
-            port_block: if outer.translation.translates() { outer.port_block } else { self.port_block },
+            port_range: chosen.port_range,
+            port_step: chosen.port_step,
+            port_block: chosen.port_block,
+            // The pool that others see is that of the outermost that translates.
             addresses: if outer.translation.translates() { outer.addresses } else { self.addresses },
             pooling: if outer.translation.translates() { outer.pooling } else { self.pooling },
             // Only a packet that both take for a refresh keeps both alive; inbound ones reach the inner through the outer.
