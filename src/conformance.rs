@@ -23,7 +23,7 @@ pub use conclude::judge;
 pub use model::{INSIDE_PORTS, UNDER};
 pub use observations::Observations;
 pub use scale::{Scaled, scaled};
-pub use subject::{Declared, Inward, Subject};
+pub use subject::{Declared, Inward, Subject, WayIn};
 
 /// What `natlab verify-nat` concludes about one subject.
 #[derive(Clone, Debug, PartialEq, Serialize)]

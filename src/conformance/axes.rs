@@ -303,8 +303,8 @@ fn forward_word(protocol: Transport, port: u16) -> String {
 }
 
 fn forwards(subject: &Subject, o: &Observations) -> Option<Axis> {
-    let reached = subject.inward().into_iter().filter(|(.., led)| led.is_some());
-    let declared: Vec<String> = reached.map(|(protocol, port, _)| forward_word(protocol, port)).collect();
+    let reached = subject.inward().into_iter().filter(|way| way.to.is_some());
+    let declared: Vec<String> = reached.map(|way| forward_word(way.protocol, way.port)).collect();
     let leaves = |f: &Forwarded| f.tcp || f.outbound.is_some_and(|s| s.port() == f.port && o.external.contains(s.ip()));
     let how = "a stranger comes to the port; the inside endpoint sends elsewhere";
     led_inside(declared, &o.forwards, leaves, how)

@@ -31,6 +31,17 @@ pub struct Inward {
     pub inside: u16,
 }
 
+/// A port of the first external address, as a stranger on the Internet sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayIn {
+    /// Of which protocol.
+    pub protocol: Transport,
+    /// The port.
+    pub port: u16,
+    /// The inside host and its port that it leads to; `None` where not every gateway lets it through.
+    pub to: Option<(usize, u16)>,
+}
+
 /// What is verified at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
@@ -79,16 +90,15 @@ impl Subject {
         self.gateways.iter().map(|g| g.behavior).filter(remembers).map(|b| b.tcp().lifetime_ms).min()
     }
 
-    /// External ports that some gateway forwards, and where on the innermost network they lead; `None` where not every
-    /// gateway lets them through.
-    pub fn inward(&self) -> Vec<(Transport, u16, Option<(usize, u16)>)> {
+    /// External ports that some gateway forwards.
+    pub fn inward(&self) -> Vec<WayIn> {
         let mut all: Vec<(Transport, u16)> = Vec::new();
         for f in self.gateways.iter().flat_map(|g| &g.forwards) {
             if !all.contains(&(f.protocol, f.port)) {
                 all.push((f.protocol, f.port));
             }
         }
-        all.into_iter().map(|(protocol, port)| (protocol, port, self.led(protocol, port))).collect()
+        all.into_iter().map(|(protocol, port)| WayIn { protocol, port, to: self.led(protocol, port) }).collect()
     }
 
     /// Where a stranger's packet to a port of the first external address gets to.

@@ -50,6 +50,9 @@ fn main() -> std::process::ExitCode {
     const TESTS: &[Test] = &[
         ("nine_behaviors_for_two_hosts", behaviors::nine_behaviors_for_two_hosts),
         ("curated_scripts_agree", script::curated_scripts_agree),
+        ("addresses_that_are_nobodys_agree", script::addresses_that_are_nobodys_agree),
+        ("tcp_endings_agree", script::endings_agree),
+        ("tcp_endings_are_no_end_before_the_lifetime", script::endings_are_no_end_before_the_lifetime),
         ("random_udp_scripts_agree", script::random_udp_scripts_agree),
         ("random_tcp_scripts_agree", script::random_tcp_scripts_agree),
         ("random_axes_agree", script::random_axes_agree),

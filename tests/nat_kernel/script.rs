@@ -22,7 +22,10 @@ use natlab::nat::translator::{Content, Segment};
 
 use crate::lab::SERVERS;
 
-pub use cases::{curated_scripts_agree, hairpins_agree, lifetimes_agree, tracked_lifetimes_agree};
+pub use cases::{
+    addresses_that_are_nobodys_agree, curated_scripts_agree, endings_agree, endings_are_no_end_before_the_lifetime,
+    hairpins_agree, lifetimes_agree, tracked_lifetimes_agree,
+};
 pub use random::{random_axes_agree, random_tcp_scripts_agree, random_udp_scripts_agree};
 
 /// A node's address in a script.

@@ -219,7 +219,7 @@ pub fn chains_are_told_by_forwards(home: &Path) {
         subject("home alone", &[], &[within, within_tcp]),
         subject("past each other", &[out], &[elsewhere]),
     ];
-    let led = |s: &Subject| s.inward().iter().filter(|(.., led)| led.is_some()).count();
+    let led = |s: &Subject| s.inward().iter().filter(|way| way.to.is_some()).count();
     assert_eq!(subjects.iter().map(led).collect::<Vec<_>>(), [0, 2, 1, 1, 0, 0, 0]);
     each_is_told_from_every_other(&subjects, home);
 }

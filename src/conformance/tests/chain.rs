@@ -166,7 +166,7 @@ fn a_pool_or_a_block_that_is_not_there_is_missed() {
 #[test]
 fn a_stranger_gets_as_far_as_every_gateway_lets_him() {
     let led = |gateways: Vec<Declared>| -> Vec<Option<(usize, u16)>> {
-        Subject::chain(gateways).inward().into_iter().map(|(.., led)| led).collect()
+        Subject::chain(gateways).inward().into_iter().map(|way| way.to).collect()
     };
     let nat = |forwards: &[Inward]| declared("nat", CONE, forwards);
     let (inside, open) = (Some((1, 7002)), Filtering::EndpointIndependent);

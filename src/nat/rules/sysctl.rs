@@ -53,6 +53,8 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         let timeout = if untracked(b) { 0 } else { conntrack_timeout(b.lifetime()) }.to_string();
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout", &timeout));
         out.push(tracking("net.netfilter.nf_conntrack_udp_timeout_stream", &timeout));
+        // A session begins with a SYN. Else any later segment from inside would bring a mapping back that has ended.
+        out.push(tracking("net.netfilter.nf_conntrack_tcp_loose", "0"));
         let lifetime = b.tcp().lifetime_ms / 1000;
         for (name, kernels_own) in TCP_TIMEOUTS {
             let seconds = kernels_own.map_or(lifetime, |own| own.min(lifetime));
@@ -65,7 +67,7 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
 /// The timers of connections, and what the kernel has for them where it is not the lifetime that counts: no connection outlives
 /// its mapping, and one that is opening or closing ends sooner (RFC 5382 REQ-5 has 4 minutes for these at the least, which is
 /// about mappings; they live on).
-const TCP_TIMEOUTS: [(&str, Option<u64>); 9] = [
+const TCP_TIMEOUTS: [(&str, Option<u64>); 10] = [
     ("net.netfilter.nf_conntrack_tcp_timeout_established", None),
     ("net.netfilter.nf_conntrack_tcp_timeout_unacknowledged", Some(300)),
     ("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", Some(300)),
@@ -75,6 +77,8 @@ const TCP_TIMEOUTS: [(&str, Option<u64>); 9] = [
     ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", Some(60)),
     ("net.netfilter.nf_conntrack_tcp_timeout_last_ack", Some(30)),
     ("net.netfilter.nf_conntrack_tcp_timeout_time_wait", Some(120)),
+    // After a reset. The kernel's own are 10 s; RFC 7857 section 2.3 wants four minutes.
+    ("net.netfilter.nf_conntrack_tcp_timeout_close", Some(240)),
 ];
 
 /// In seconds. A tracked connection must not outlive its mapping, else its port could not be used again by another; and the

@@ -7,7 +7,7 @@ use super::bed::{Bed, Group, Place};
 use super::tcp;
 use super::trail::Trail;
 use crate::conformance::observations::{Forwarded, Payload};
-use crate::conformance::{Subject, bench};
+use crate::conformance::{Subject, WayIn, bench};
 use crate::lab::topology::LabError;
 use crate::net::Transport;
 
@@ -15,10 +15,10 @@ use crate::net::Transport;
 /// endpoint then sends to somebody else. Where nobody is led inside, an endpoint listens that some forward leads to.
 pub async fn forwards(bed: &Bed, subject: &Subject) -> Result<Vec<Forwarded>, LabError> {
     let mut all = Vec::new();
-    for (protocol, port, led) in subject.inward() {
+    for WayIn { protocol, port, to } in subject.inward() {
         let Some(external) = bed.bench.external.first().map(|a| SocketAddrV4::new(*a, port)) else { continue };
         let innermost = subject.gateways.last().and_then(|g| g.forwards.iter().find(|f| f.protocol == protocol));
-        let (host, inside) = led.or(innermost.map(|f| (f.host, f.inside))).unwrap_or((0, port));
+        let (host, inside) = to.or(innermost.map(|f| (f.host, f.inside))).unwrap_or((0, port));
         all.push(match protocol {
             Transport::Udp => {
                 let group = Group::new(bed);

@@ -1,11 +1,12 @@
 //! Scripts by hand, each for one axis.
 
-use natlab::nat::{Behavior, Filtering, Hairpinning, Refresh, Semantics};
+use natlab::nat::{Behavior, Filtering, Hairpinning, Pair, Refresh, Semantics, Tcp, Unsolicited, UnsolicitedSyn};
 use natlab::plan::Gateway;
 
+use super::EXTERNALS;
 use super::run::Scene;
 use crate::behaviors::nine;
-use crate::lab::{EXTERNAL, Home, gateway};
+use crate::lab::{EXTERNAL, HOSTS, Home, gateway};
 
 /// The lifetime of idle mappings in scripts that wait.
 const LIFETIME_MS: u64 = 200;
@@ -32,6 +33,127 @@ pub fn curated_scripts_agree(_: &mut Home) {
         s1:80 > $a ack";
     let scene = Scene::new();
     agree(&scene, nine().map(|b| (gateway(b, &[EXTERNAL]), ROUND)));
+}
+
+/// A 1:1 NAT has one external address more than pairs, which is nobody's: what comes there is answered, whatever is filtered.
+pub fn addresses_that_are_nobodys_agree(_: &mut Home) {
+    const NOBODYS: &str = "
+        s1:3478 > e1:5000 udp
+        s1:3478 > e1:5000 syn
+        s1:3478 > e2:5000 udp
+        s1:3478 > e2:5000 syn
+        a: h1:5000 > s1:3478 udp
+        s1:3478 > e1:5000 udp
+        s1:3478 > $a udp
+        s2:3478 > $a udp
+        h1:5000 > e1:7000 udp";
+    let answers = [
+        (Unsolicited::Dropped, UnsolicitedSyn::Dropped),
+        (Unsolicited::Icmp, UnsolicitedSyn::Icmp),
+        (Unsolicited::Icmp, UnsolicitedSyn::Reset),
+    ];
+    let all =
+        Filtering::ALL.into_iter().flat_map(|f| answers.map(|a| (f, a))).map(|(filtering, (unsolicited, syn))| {
+            let b = Behavior::one_to_one(filtering);
+            let b = Behavior { unsolicited, tcp: Some(Tcp { unsolicited: syn, ..b.tcp() }), ..b };
+            let pairs = [0, 1].map(|n| Pair { external: EXTERNALS[n + 1], inside: HOSTS[n] });
+            Gateway { external: EXTERNALS.to_vec(), pairs: pairs.to_vec(), ..gateway(b, &[]) }
+        });
+    agree(&Scene::new(), all.map(|g| (g, NOBODYS)));
+}
+
+/// Resets and FINs, from either side, before, in and after sessions: a mapping lives as long as if nothing had been closed.
+const ENDINGS: [&str; 6] = [
+    // A reset from inside, then data of both, and another session through the same mapping.
+    "a: h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack
+     h1:5000 > s1:80 ack
+     h1:5000 > s1:80 rst
+     s1:80 > $a ack
+     h1:5000 > s1:80 ack
+     h1:5000 > s2:80 syn
+     h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack",
+    // One from the server.
+    "a: h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack
+     h1:5000 > s1:80 ack
+     s1:80 > $a rst
+     s1:80 > $a ack
+     h1:5000 > s1:80 ack
+     h1:5000 > s2:80 syn
+     s2:80 > $a syn",
+    // A SYN that is refused, and one that comes again.
+    "a: h1:5000 > s1:80 syn
+     s1:80 > $a rst
+     h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack
+     h1:5000 > s1:80 ack",
+    // Resets and FINs that belong to nothing, from everywhere.
+    "s1:80 > e1:5000 rst
+     s1:80 > e1:5000 fin
+     h1:5000 > s1:80 rst
+     h1:5000 > s1:80 fin
+     h1:5000 > s1:80 ack
+     a: h1:5000 > s1:80 syn
+     s2:80 > $a rst
+     s2:80 > $a fin
+     s1:81 > $a rst
+     s1:80 > $a syn-ack
+     h1:5000 > s2:80 rst",
+    // FINs of both, the server's first, data after its own; then a reset, and the same connection once more.
+    "a: h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack
+     h1:5000 > s1:80 ack
+     s1:80 > $a fin
+     h1:5000 > s1:80 ack
+     h1:5000 > s1:80 fin
+     s1:80 > $a ack
+     s1:80 > $a ack
+     s1:80 > $a rst
+     b: h1:5000 > s1:80 syn
+     s1:80 > $b syn-ack
+     h1:5000 > s1:80 ack",
+    // A session that a stranger began, where the filter lets him, closed by a reset from inside.
+    "a: h1:5000 > s1:80 syn
+     s1:80 > $a syn-ack
+     h1:5000 > s1:80 ack
+     s1:81 > $a syn
+     h1:5000 > s1:81 syn-ack
+     s1:81 > $a ack
+     h1:5000 > s1:81 rst
+     s1:81 > $a ack
+     h1:5000 > s1:80 ack
+     s1:80 > $a ack",
+];
+
+pub fn endings_agree(_: &mut Home) {
+    let each = |b: Behavior| ENDINGS.map(|script| (gateway(b, &[EXTERNAL]), script));
+    agree(&Scene::new(), nine().flat_map(each));
+}
+
+/// Against a TCP lifetime of one second: what was closed is kept until then, and no longer, so that another host can have the
+/// port.
+pub fn endings_are_no_end_before_the_lifetime(_: &mut Home) {
+    const LATER: &str = "
+        a: h1:5000 > s1:80 syn
+        s1:80 > $a syn-ack
+        h1:5000 > s1:80 ack
+        h1:5000 > s1:80 rst
+        wait 600ms
+        h1:5000 > s1:80 syn
+        s1:80 > $a syn-ack
+        h1:5000 > s1:80 ack
+        s1:80 > $a rst
+        s2:80 > $a syn
+        wait 1100ms
+        s1:80 > $a syn
+        h1:5000 > s1:80 ack
+        b: h2:5000 > s1:80 syn
+        s1:80 > $b syn-ack";
+    let three = nine().filter(|b| b.mapping as usize == b.filtering as usize);
+    let short = |b: Behavior| Behavior { tcp: Some(Tcp { lifetime_ms: 1000, ..b.tcp() }), ..b };
+    agree(&Scene::new(), three.map(|b| (gateway(short(b), &[EXTERNAL]), LATER)));
 }
 
 /// Against a lifetime of [`LIFETIME_MS`].
