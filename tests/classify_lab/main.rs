@@ -22,6 +22,12 @@ mod lies;
 #[cfg(target_os = "linux")]
 mod loss;
 #[cfg(target_os = "linux")]
+#[path = "../check/place.rs"]
+#[allow(dead_code)]
+mod place;
+#[cfg(target_os = "linux")]
+mod relayed;
+#[cfg(target_os = "linux")]
 #[path = "../nat_kernel/sandbox.rs"]
 #[allow(dead_code)]
 mod sandbox;
@@ -77,6 +83,16 @@ fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
     add("lies/a_name_that_does_not_resolve", lies::a_name_that_does_not_resolve);
     add("behind/without_translation", behind::without_translation);
     add("behind/udp_blocked", behind::udp_blocked);
+    add("relayed/time_limited_credentials_and_a_wrong_secret", relayed::time_limited_credentials_and_a_wrong_secret);
+    add("relayed/a_wrong_password", relayed::a_wrong_password);
+    add("relayed/where_one_of_the_stun_servers_is", relayed::where_one_of_the_stun_servers_is);
+    add("relayed/elsewhere", relayed::elsewhere);
+    add("relayed/over_tcp_alone", relayed::over_tcp_alone);
+    add("relayed/where_the_only_stun_server_is", relayed::where_the_only_stun_server_is);
+    for b in relayed::nine() {
+        tests.push((format!("relayed/natlab/{b}").to_lowercase(), Box::new(move || relayed::agrees(b))));
+        tests.push((format!("relayed/coturn/{b}").to_lowercase(), Box::new(move || relayed::agrees_with_coturn(b))));
+    }
     for b in behind::combinations() {
         tests.push((behind::name(&b), Box::new(move || behind::agrees(b))));
     }

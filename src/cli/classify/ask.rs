@@ -14,7 +14,7 @@ use crate::classification::{
 };
 use crate::probe::device::DeviceSockets;
 use crate::probe::host::{self, Chosen, Local};
-use crate::probe::relay::Allocated;
+use crate::probe::relay::Relay;
 use crate::probe::turn::Trust;
 use crate::probe::{HostSockets, Ladder, Limiter, Opener, Options, Request, port_mapping, reach};
 
@@ -60,7 +60,7 @@ pub async fn everything(inquiry: &Inquiry, progress: &Progress) -> Classificatio
     // One for both: RFC 5780 limits what a host sends, not what a socket does.
     let limiter = Arc::new(Limiter::standard());
     let asking = inquiry.families.iter().map(|family| {
-        let relay = allocated.as_ref();
+        let relay = turn_server.as_ref().map(|server| turn::of_family(server, allocated.as_ref(), *family));
         of_family(inquiry, *family, &resolved, relay, Arc::clone(&limiter), progress)
     });
     let answers = futures_util::future::join_all(asking).await;
@@ -97,7 +97,7 @@ async fn of_family(
     inquiry: &Inquiry,
     family: Family,
     resolved: &Resolved,
-    allocated: Option<&Arc<Allocated>>,
+    relay: Option<Result<Arc<dyn Relay>, String>>,
     limiter: Arc<Limiter>,
     progress: &Progress,
 ) -> Answer {
@@ -115,11 +115,16 @@ async fn of_family(
             return nothing(family, servers, why);
         }
     };
+    let (relay, no_relay) = match relay {
+        Some(Ok(relay)) => (Some(relay), None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
     let request = Request {
         family,
         servers: resolved.candidates_of(family),
         opener: Arc::clone(&opener),
-        relay: turn::of_family(allocated, family),
+        relay,
         options: Options {
             hairpin: inquiry.hairpin,
             fragments: inquiry.fragments,
@@ -136,6 +141,10 @@ async fn of_family(
     );
     progress.done(family);
     let mut findings = found.family;
+    if let (None, Some(why)) = (findings.filtering.value, no_relay) {
+        let because = findings.filtering.because.take().map(|because| format!("{because}; ")).unwrap_or_default();
+        findings.filtering.because = Some(because + &why);
+    }
     findings.tcp.reachability = streams;
     findings.port_mapping = router;
     let kind = inquiry.interfaces.iter().find(|l| l.interface.addresses.contains(&local)).map(|l| l.interface.kind);

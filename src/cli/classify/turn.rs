@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::name::Name;
@@ -123,9 +124,19 @@ async fn connect(turn: &Turn, host: &str, at: SocketAddr, login: &Login, trust: 
 }
 
 /// The relay for one family: a relayed address can send to its own family alone.
-pub fn of_family(allocated: Option<&std::sync::Arc<Allocated>>, family: Family) -> Option<std::sync::Arc<dyn Relay>> {
-    let allocated = allocated.filter(|a| Family::of(a.relayed().ip()) == family)?;
-    Some(std::sync::Arc::clone(allocated) as std::sync::Arc<dyn Relay>)
+///
+/// # Errors
+/// Why there is none.
+pub fn of_family(
+    server: &Server,
+    allocated: Option<&Arc<Allocated>>,
+    family: Family,
+) -> Result<Arc<dyn Relay>, String> {
+    match allocated {
+        Some(relay) if Family::of(relay.relayed().ip()) == family => Ok(Arc::clone(relay) as Arc<dyn Relay>),
+        Some(relay) => Err(format!("the relay of {} is {}", server.name, relay.relayed())),
+        None => Err(format!("{}: {}", server.name, server.problems.join("; "))),
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Filtering with a TURN allocation as the foreign sender, where no server has RFC 5780.
 //!
-//! A socket T learns its external endpoint M from a STUN server on another address than the TURN server's. What the relayed
-//! address R sends to M arrives behind endpoint-independent filtering alone. Then another socket asks the TURN server's own
-//! port for its endpoint there: it has sent to R's address and not to R's port, so what R sends arrives behind address-dependent
-//! filtering too. The control: a third socket sends to R itself, and what R sends back where that came from must arrive.
+//! A socket T learns its external endpoint M from a STUN server on another address than the relay's. What the relayed address R
+//! sends to M arrives behind endpoint-independent filtering alone. Then another socket asks a server on R's address (the TURN
+//! server itself, or a STUN server that happens to be there) for its endpoint: it has sent to R's address and not to R's port,
+//! so what R sends arrives behind address-dependent filtering too. The control: a third socket sends to R itself, and what R
+//! sends back where that came from must arrive.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,28 +24,34 @@ const METHOD: &str = "TURN-assisted: the relayed address as a foreign sender";
 
 pub(super) async fn filtering(shared: &Arc<Shared>, relay: &dyn Relay, asked: &Asked) -> Finding<Filtering> {
     let relayed = relay.relayed();
-    let foreign = |at: SocketAddr| at.ip() != relayed.ip() && at.ip() != relay.server().ip();
-    let Some(stun) = asked.usable.iter().map(|u| u.address).find(|at| foreign(*at)) else {
-        return Finding::unsupported("needs a STUN server on another address than the TURN server's");
+    let known = || asked.usable.iter().map(|u| u.address).chain([relay.server()]);
+    let Some(stranger) = known().find(|at| at.ip() != relayed.ip()) else {
+        let address = relayed.ip();
+        return Finding::unsupported(format!("needs a STUN server on another address than {address}, the relay's"));
     };
     let mut evidence = vec![format!("relayed address {relayed}")];
     if let Err(why) = control(shared, relay, asked).await {
         return Finding::inconclusive(why, METHOD).with_evidence(evidence);
     }
     evidence.push("control: what it sends back to whoever sent to it arrives".to_owned());
-    let second = arrives(shared, relay, stun).await;
-    evidence.push(format!("from it to a socket that has sent to {stun} alone: {}", told(&second)));
-    let third = match &second {
-        Passage::Passed => Passage::Passed,
-        _ if relay.server().ip() != relayed.ip() => Passage::Unknown(
+    evidence.push(format!(
+        "{} was sent to from other sockets, so a NAT that filters per host would look laxer than it is",
+        relayed.ip()
+    ));
+    let second = arrives(shared, relay, stranger).await;
+    evidence.push(format!("from it to a socket that has sent to {stranger} alone: {}", told(&second)));
+    let third = match known().find(|at| at.ip() == relayed.ip()) {
+        _ if second == Passage::Passed => Passage::Passed,
+        None => Passage::Unknown(
             Status::Unsupported,
-            format!("the relayed address {relayed} is not the TURN server's own, so ADF cannot be told from APDF"),
+            format!("no server is known on {}, the relay's address, so ADF cannot be told from APDF", relayed.ip()),
         ),
-        _ => arrives(shared, relay, relay.server()).await,
+        Some(neighbour) => {
+            let third = arrives(shared, relay, neighbour).await;
+            evidence.push(format!("from it to a socket that has sent to {neighbour} alone: {}", told(&third)));
+            third
+        }
     };
-    if second != Passage::Passed {
-        evidence.push(format!("from it to a socket that has sent to {} alone: {}", relay.server(), told(&third)));
-    }
     match axes::filtering(second, third) {
         Ok((filtering, chance)) => Finding::likely(filtering, chance, METHOD),
         Err((Status::Unsupported, why)) => Finding::unsupported(why),

@@ -89,14 +89,20 @@ async fn a_relay_that_does_not_relay_proves_nothing() {
     assert_eq!((f.filtering.value, f.filtering.status), (None, Status::Inconclusive), "{:#?}", f.filtering);
 }
 
+/// The relay is on its own, or where one of the STUN servers is: that one knows the endpoint towards the relay's address.
 #[tokio::test(start_paused = true)]
-async fn a_relay_elsewhere_tells_eif_and_no_more() {
-    for filtering in Filtering::ALL {
-        let world = World::new(napt(Mapping::EndpointIndependent, filtering), vec![ordinary(STUN), ordinary(TURN)]);
-        let relay = Foreign::open(&world, "203.0.113.60:50000", false);
-        let f = ask_with(&world, &[STUN], options(), Some(relay)).await.family;
-        let expected = (filtering == Filtering::EndpointIndependent).then_some(filtering);
-        assert_eq!(f.filtering.value, expected, "{:#?}", f.filtering);
+async fn a_relay_elsewhere_tells_eif_and_no_more_unless_a_server_is_there() {
+    for (mapping, filtering) in Mapping::ALL.into_iter().flat_map(|m| Filtering::ALL.map(|f| (m, f))) {
+        for (relayed, is_told) in
+            [("203.0.113.60:50000", filtering == Filtering::EndpointIndependent), ("203.0.113.9:50000", true)]
+        {
+            let world = World::new(napt(mapping, filtering), vec![ordinary(STUN), ordinary(TURN)]);
+            let relay = Foreign::open(&world, relayed, false);
+            let f = ask_with(&world, &[STUN], options(), Some(relay)).await.family.filtering;
+            assert_eq!(f.value, is_told.then_some(filtering), "{mapping}/{filtering} {relayed}: {f:#?}");
+            let because = f.because.unwrap_or_default();
+            assert_eq!(because.contains("no server is known on 203.0.113.60"), !is_told, "{because}");
+        }
     }
 }
 
