@@ -27,7 +27,7 @@ fn main() {
         })
     };
     let mut tests: Vec<Trial> = natlab::TESTS.iter().copied().map(trial).collect();
-    tests.extend(coturn::TESTS.iter().copied().map(|test| match coturn::missing() {
+    tests.extend(coturn::TESTS.iter().copied().map(|test| match place::missing("turnserver") {
         Some(why) if !ci => trial(test).with_kind(why).with_ignored_flag(true),
         _ => trial(test),
     }));

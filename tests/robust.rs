@@ -19,7 +19,8 @@ use natlab::net::Transport;
 use natlab::probe::turn::message;
 use natlab::server::stun::{Endpoints, Options, Place, answer};
 use natlab::server::turn::frame;
-use natlab::server::turn::front::{Credentials, Front, Inbound};
+use natlab::server::turn::front::{Front, Inbound};
+use natlab::server::turn::{Credentials, Options as TurnOptions};
 
 use servers::Server;
 
@@ -59,7 +60,8 @@ fn endpoints() -> Endpoints {
 
 fn front() -> Front {
     let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned(), realm: "natlab".to_owned() };
-    Front::new(credentials, Transport::Udp, "203.0.113.1:3478".parse().unwrap())
+    let options = TurnOptions { credentials, relay_address: [203, 0, 113, 1].into() };
+    Front::new(&options, Transport::Udp, "203.0.113.1:3478".parse().unwrap())
 }
 
 /// An IPv4 packet with the bytes as a datagram to port 3478.

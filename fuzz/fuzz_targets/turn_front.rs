@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
 use natlab::net::Transport;
-use natlab::server::turn::frame;
-use natlab::server::turn::front::{Credentials, Front};
+use natlab::server::turn::front::Front;
+use natlab::server::turn::{Credentials, Options, frame};
 
 fuzz_target!(|bytes: &[u8]| {
     let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned(), realm: "natlab".to_owned() };
-    let mut front = Front::new(credentials, Transport::Udp, ([203, 0, 113, 1], 3478).into());
+    let options = Options { credentials, relay_address: [203, 0, 113, 1].into() };
+    let mut front = Front::new(&options, Transport::Udp, ([203, 0, 113, 1], 3478).into());
     let (client, now) = (([192, 0, 2, 9], 40000).into(), Instant::now());
     let _ = front.inbound(bytes, client, now);
     front.outbound(bytes, client, now);

@@ -161,13 +161,21 @@ impl Client {
         })
     }
 
-    /// Asks for a relay.
+    /// Asks for a relay, of the family of the way to the server where that has such relays.
     ///
     /// # Errors
     /// As [`Failure`] says; [`Failure::CredentialsWanted`] when there are none.
     pub async fn allocate(&mut self) -> Result<Allocation, Failure> {
         let asked = Asked::Allocate;
-        let response = self.ask(asked, &[Attribute::RequestedTransport]).await?;
+        let udp = Attribute::RequestedTransport;
+        let response = if self.link.server().is_ipv6() {
+            match self.ask(asked, &[udp, Attribute::Ipv6Relay]).await {
+                Err(e) if e.cause() == Cause::AddressFamily => self.ask(asked, &[udp]).await?,
+                response => response?,
+            }
+        } else {
+            self.ask(asked, &[udp]).await?
+        };
         Ok(Allocation {
             relay: response.relayed().ok_or(Failure::Malformed { asked, missing: "XOR-RELAYED-ADDRESS" })?,
             mapped: response.mapped(),

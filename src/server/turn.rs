@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::turn::auth::{AuthHandler, generate_auth_key};
-use ::turn::relay::relay_static::RelayAddressGeneratorStatic;
+use ::turn::relay::RelayAddressGenerator;
 use ::turn::server::config::{ConnConfig, ServerConfig};
+use async_trait::async_trait;
+use tokio::net::UdpSocket;
 use webrtc_util::Conn;
-use webrtc_util::vnet::net::Net;
 
 use super::stun::StartError;
 use crate::net::Transport;
@@ -105,29 +106,18 @@ impl Server {
         let mut conns: Vec<Arc<dyn Conn + Send + Sync>> = Vec::new();
         let mut listeners = Vec::new();
         for socket in sockets.udp {
-            conns.push(Arc::new(udp::UdpConn::new(socket, options.credentials.clone())?));
+            conns.push(Arc::new(udp::UdpConn::new(socket, &options)?));
         }
         let plain = sockets.tcp.into_iter().map(|listener| (listener, None));
         let secure = sockets.tls.into_iter().map(|(listener, identity)| (listener, Some(identity)));
         for (listener, identity) in plain.chain(secure) {
-            let (conn, task) = tcp::TcpConn::listen(listener, identity, options.credentials.clone())?;
+            let (conn, task) = tcp::TcpConn::listen(listener, identity, &options)?;
             conns.push(Arc::new(conn));
             listeners.push(task);
         }
-        let net = Arc::new(Net::new(None));
         let conn_configs = conns
             .into_iter()
-            .map(|conn| ConnConfig {
-                conn,
-                relay_addr_generator: Box::new(RelayAddressGeneratorStatic {
-                    relay_address: options.relay_address,
-                    address: match options.relay_address {
-                        IpAddr::V4(a) => a.to_string(),
-                        IpAddr::V6(a) => format!("[{a}]"),
-                    },
-                    net: Arc::clone(&net),
-                }),
-            })
+            .map(|conn| ConnConfig { conn, relay_addr_generator: Box::new(RelaysAt(options.relay_address)) })
             .collect();
         let inner = ::turn::server::Server::new(ServerConfig {
             conn_configs,
@@ -150,6 +140,27 @@ impl Server {
             listener.abort();
         }
         Ok(self.inner.close().await?)
+    }
+}
+
+/// Where relays are bound; the crate's own generators look IPv6 addresses up as IPv4 ones, and find none.
+struct RelaysAt(IpAddr);
+
+#[async_trait]
+impl RelayAddressGenerator for RelaysAt {
+    fn validate(&self) -> Result<(), ::turn::Error> {
+        Ok(())
+    }
+
+    /// Of its own family, which the front has compared with the one that was asked for.
+    async fn allocate_conn(
+        &self,
+        _: bool,
+        port: u16,
+    ) -> Result<(Arc<dyn Conn + Send + Sync>, SocketAddr), ::turn::Error> {
+        let socket = UdpSocket::bind((self.0, port)).await?;
+        let at = socket.local_addr()?;
+        Ok((Arc::new(socket), at))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Against coturn, which refuses in ways that natlab's own server does not.
 
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -19,12 +19,6 @@ pub const TESTS: &[Test] = &[
     ("coturn::an_expired_certificate", expired),
     ("coturn::stun_only_is_no_turn_server", stun_only),
 ];
-
-/// Why these tests cannot run.
-pub fn missing() -> Option<String> {
-    let found = Command::new("turnserver").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.err().map(|e| format!("turnserver: {e}"))
-}
 
 /// coturn on an address of its own, with these settings besides.
 fn coturn(address: Ipv4Addr, settings: &[&str]) -> (Server, TempDir) {

@@ -17,6 +17,12 @@ pub fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, 64 | high & 0x3F, low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Why tests that need a program cannot run.
+pub fn missing(program: &str) -> Option<String> {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.err().map(|e| format!("{program}: {e}"))
+}
+
 /// A server's process, killed with this.
 pub struct Server(pub Child);
 

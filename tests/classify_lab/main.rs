@@ -2,7 +2,7 @@
 //!
 //! Each test has namespaces of its own: two hosts, a gateway, the Internet. The servers in there are natlab's own, coturn, and
 //! some that lie. As in `nat_kernel`, where namespaces are refused the tests are listed as ignored with the reason; in CI that
-//! is a failure.
+//! is a failure. So it is with coturn, and with nft for a firewall of IPv6, where these are not installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[cfg(target_os = "linux")]
@@ -11,6 +11,8 @@ mod behind;
 mod client;
 #[cfg(target_os = "linux")]
 mod coturn;
+#[cfg(target_os = "linux")]
+mod ipv6;
 #[cfg(target_os = "linux")]
 #[path = "../nat_kernel/lab.rs"]
 #[allow(dead_code)]
@@ -40,13 +42,20 @@ fn main() {
     arguments.test_threads.get_or_insert(AT_A_TIME);
     let ci = std::env::var("CI").as_deref() == Ok("true");
     let refused = if arguments.list { None } else { sandbox::enter().err() };
+    let (coturn, ipv6) = (place::missing("turnserver"), ipv6::missing());
     let tests = all().into_iter().map(|(name, test)| {
+        let lacking = match name.split('/').find(|part| ["coturn", "ipv6"].contains(part)) {
+            _ if refused.is_some() => refused.clone(),
+            Some("coturn") => coturn.clone(),
+            Some(_) => ipv6.clone(),
+            None => None,
+        };
         let test = Trial::test(name, move || {
             test();
             Ok(())
         });
-        match &refused {
-            Some(why) if !ci => test.with_kind(why.clone()).with_ignored_flag(true),
+        match lacking {
+            Some(why) if !ci => test.with_kind(why).with_ignored_flag(true),
             _ => test,
         }
     });
@@ -83,7 +92,14 @@ fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
     add("lies/a_name_that_does_not_resolve", lies::a_name_that_does_not_resolve);
     add("behind/without_translation", behind::without_translation);
     add("behind/udp_blocked", behind::udp_blocked);
-    add("relayed/time_limited_credentials_and_a_wrong_secret", relayed::time_limited_credentials_and_a_wrong_secret);
+    add(
+        "relayed/coturn/time_limited_credentials_and_a_wrong_secret",
+        relayed::time_limited_credentials_and_a_wrong_secret,
+    );
+    add("ipv6/each_family_by_itself", ipv6::each_family_by_itself);
+    add("ipv6/for_people", ipv6::for_people);
+    add("ipv6/a_relay", ipv6::a_relay);
+    add("ipv6/check", ipv6::check);
     add("relayed/a_wrong_password", relayed::a_wrong_password);
     add("relayed/where_one_of_the_stun_servers_is", relayed::where_one_of_the_stun_servers_is);
     add("relayed/elsewhere", relayed::elsewhere);

@@ -170,7 +170,7 @@ pub enum Failure {
         to: Option<SocketAddr>,
     },
     /// Every other error response.
-    #[error("{code} {reason} to {asked}")]
+    #[error("{code}{} to {asked}", phrase(.reason))]
     Refused {
         /// To what.
         asked: Asked,
@@ -185,6 +185,11 @@ pub enum Failure {
     /// Anything else of the host.
     #[error("{0}")]
     Io(#[source] io::Error),
+}
+
+/// Some servers send none.
+fn phrase(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" {reason}") }
 }
 
 /// A cause in one word, as JSON has it; stable.

@@ -53,10 +53,12 @@ impl Auth {
 }
 
 /// An attribute of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// REQUESTED-TRANSPORT: UDP, the only one that RFC 8656 knows (§18.7).
     RequestedTransport,
+    /// REQUESTED-ADDRESS-FAMILY: an IPv6 relay; without it the relay is an IPv4 one (RFC 8656 §18.6).
+    Ipv6Relay,
     /// LIFETIME in seconds (RFC 8656 §18.2).
     Lifetime(u32),
     /// XOR-PEER-ADDRESS (RFC 8656 §18.3).
@@ -71,6 +73,7 @@ pub fn request(method: Method, id: Id, attributes: &[Attribute], auth: Option<&A
     for attribute in attributes {
         match attribute {
             Attribute::RequestedTransport => message.add(ATTR_REQUESTED_TRANSPORT, &[17, 0, 0, 0]),
+            Attribute::Ipv6Relay => message.add(ATTR_REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]),
             Attribute::Lifetime(seconds) => message.add(ATTR_LIFETIME, &seconds.to_be_bytes()),
             Attribute::Peer(at) => add_peer(&mut message, *at)?,
             Attribute::Channel(number) => {

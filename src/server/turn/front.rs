@@ -7,6 +7,8 @@
 //! - Requests of a client without an allocation get 437 (RFC 8656 §5); the crate says nothing.
 //! - A challenge (401) is the crate's own once in a while only: it remembers every nonce that it ever gave, so that a flood
 //!   of requests without credentials would fill the memory. In between everybody is challenged with the same one.
+//! - A relay of another address family than the server's relays have is refused with 440 (RFC 8656 §7.2); the crate gives none
+//!   but IPv4 ones, or says 508.
 //! - Binding requests are answered as [`crate::server::stun`] does: the crate overlooks attributes it does not know.
 //!
 //! Known to remain: of several XOR-PEER-ADDRESS in one CreatePermission the crate installs the first only, and of a
@@ -17,14 +19,24 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ::stun::agent::TransactionId;
-use ::stun::attributes::{ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_USERNAME};
-use ::stun::error_code::{CODE_ALLOC_MISMATCH, CODE_BAD_REQUEST, CODE_UNAUTHORIZED, ErrorCode, ErrorCodeAttribute};
+use ::stun::attributes::{
+    ATTR_LIFETIME, ATTR_MESSAGE_INTEGRITY, ATTR_NONCE, ATTR_REALM, ATTR_REQUESTED_ADDRESS_FAMILY, ATTR_USERNAME,
+};
+use ::stun::error_code::{
+    CODE_ADDR_FAMILY_NOT_SUPPORTED, CODE_ALLOC_MISMATCH, CODE_BAD_REQUEST, CODE_UNAUTHORIZED, ErrorCode,
+    ErrorCodeAttribute,
+};
 use ::stun::integrity::MessageIntegrity;
 use ::stun::message::*;
 use ::stun::textattrs::{Nonce, Realm, TextAttribute, Username};
 
+use super::Options;
 use crate::net::Transport;
-use crate::server::stun::{Endpoints, Options, Place, answer};
+use crate::server::stun::{self, Endpoints, Place, answer};
+
+/// Values of REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6).
+const IPV4: u8 = 1;
+const IPV6: u8 = 2;
 
 /// How long an answer is kept for retransmissions (RFC 8489 §6.3.1).
 const KEEP: Duration = Duration::from_secs(40);
@@ -66,6 +78,8 @@ type Transaction = (SocketAddr, [u8; TRANSACTION_ID_SIZE]);
 pub struct Front {
     credentials: Credentials,
     key: Vec<u8>,
+    /// REQUESTED-ADDRESS-FAMILY of its relays (RFC 8656 §18.6).
+    family: u8,
     over: Transport,
     endpoints: Endpoints,
     answers: HashMap<Transaction, Vec<u8>>,
@@ -87,11 +101,13 @@ struct Allocation {
 
 impl Front {
     /// Of a listener at `local`.
-    pub fn new(credentials: Credentials, over: Transport, local: SocketAddr) -> Front {
+    pub fn new(options: &Options, over: Transport, local: SocketAddr) -> Front {
+        let credentials = options.credentials.clone();
         let Credentials { user, password, realm } = credentials.clone();
         Front {
             key: MessageIntegrity::new_long_term_integrity(user, realm, password).0,
             credentials,
+            family: if options.relay_address.is_ipv4() { IPV4 } else { IPV6 },
             over,
             endpoints: Endpoints { primary: local, alternate: None },
             answers: HashMap::new(),
@@ -123,7 +139,8 @@ impl Front {
         }
         let reply = match message.typ.method {
             METHOD_BINDING => {
-                answer(bytes, source, Place::PRIMARY, self.over, &self.endpoints, &Options::default()).map(|a| a.bytes)
+                answer(bytes, source, Place::PRIMARY, self.over, &self.endpoints, &stun::Options::default())
+                    .map(|a| a.bytes)
             }
             METHOD_ALLOCATE | METHOD_REFRESH | METHOD_CREATE_PERMISSION | METHOD_CHANNEL_BIND => {
                 match self.examine(&mut message, source, now) {
@@ -219,10 +236,17 @@ impl Front {
         if !known || integrity.check(message).is_err() {
             return Examined::Refuse(self.unauthorized(message, nonce));
         }
+        let refuse = |code, reason| {
+            let attributes: [Box<dyn Setter>; 2] = [Box::new(error(code, reason)), Box::new(integrity)];
+            Examined::Refuse(error_response(message, attributes))
+        };
         if method != METHOD_ALLOCATE && !allocated {
-            let attributes: [Box<dyn Setter>; 2] =
-                [Box::new(error(CODE_ALLOC_MISMATCH, "Allocation Mismatch")), Box::new(integrity)];
-            return Examined::Refuse(error_response(message, attributes));
+            return refuse(CODE_ALLOC_MISMATCH, "Allocation Mismatch");
+        }
+        // Without the attribute it is IPv4 that is wanted.
+        let family = message.get(ATTR_REQUESTED_ADDRESS_FAMILY).ok().and_then(|v| v.first().copied()).unwrap_or(IPV4);
+        if method == METHOD_ALLOCATE && family != self.family {
+            return refuse(CODE_ADDR_FAMILY_NOT_SUPPORTED, "Address Family not Supported");
         }
         Examined::Pass { nonce }
     }

@@ -17,8 +17,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::time::timeout;
 use webrtc_util::Conn;
 
+use super::Options;
 use super::frame::{self, HEAD, LONGEST_READ};
-use super::front::{Credentials, Front, Inbound};
+use super::front::{Front, Inbound};
 use super::tls::Identity;
 use super::udp::unconnected;
 use crate::net::Transport;
@@ -71,14 +72,14 @@ impl TcpConn {
     pub(super) fn listen(
         listener: std::net::TcpListener,
         identity: Option<Identity>,
-        credentials: Credentials,
+        options: &Options,
     ) -> io::Result<(Self, tokio::task::AbortHandle)> {
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
         let (sender, receiver) = mpsc::channel(INBOUND);
         let shared = Arc::new(Shared {
-            front: Mutex::new(Front::new(credentials, Transport::Tcp, local)),
+            front: Mutex::new(Front::new(options, Transport::Tcp, local)),
             clients: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, identity, sender, Arc::clone(&shared)));

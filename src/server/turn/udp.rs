@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use webrtc_util::Conn;
 
-use super::front::{Credentials, Front, Inbound};
+use super::Options;
+use super::front::{Front, Inbound};
 use crate::net::Transport;
 
 type Result<T> = std::result::Result<T, webrtc_util::Error>;
@@ -21,9 +22,9 @@ pub(super) struct UdpConn {
 }
 
 impl UdpConn {
-    pub(super) fn new(socket: std::net::UdpSocket, credentials: Credentials) -> io::Result<Self> {
+    pub(super) fn new(socket: std::net::UdpSocket, options: &Options) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let front = Front::new(credentials, Transport::Udp, socket.local_addr()?);
+        let front = Front::new(options, Transport::Udp, socket.local_addr()?);
         Ok(UdpConn { socket: UdpSocket::from_std(socket)?, front: Mutex::new(front) })
     }
 }

@@ -11,21 +11,32 @@ fn client() -> SocketAddr {
 }
 
 fn front() -> Front {
+    front_of("203.0.113.1")
+}
+
+/// With relays on an address.
+fn front_of(relay: &str) -> Front {
     let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned(), realm: "natlab".to_owned() };
-    Front::new(credentials, Transport::Udp, "203.0.113.1:3478".parse().unwrap())
+    let options = Options { credentials, relay_address: relay.parse().unwrap() };
+    Front::new(&options, Transport::Udp, "203.0.113.1:3478".parse().unwrap())
 }
 
 fn request(id: u8, method: Method, user: &str, password: &str) -> Vec<u8> {
+    request_with(id, method, user, password, None)
+}
+
+/// Authentic, with an attribute of its own before the others.
+fn request_with(id: u8, method: Method, user: &str, password: &str, more: Option<RawAttribute>) -> Vec<u8> {
     let mut m = Message::new();
-    m.build(&[
-        Box::new(TransactionId([id; 12])),
-        Box::new(MessageType::new(method, CLASS_REQUEST)),
-        Box::new(Username::new(ATTR_USERNAME, user.to_owned())),
-        Box::new(Realm::new(ATTR_REALM, "natlab".to_owned())),
-        Box::new(Nonce::new(ATTR_NONCE, "nonce".to_owned())),
-        Box::new(MessageIntegrity::new_long_term_integrity(user.to_owned(), "natlab".to_owned(), password.to_owned())),
-    ])
-    .unwrap();
+    let mut setters: Vec<Box<dyn Setter>> =
+        vec![Box::new(TransactionId([id; 12])), Box::new(MessageType::new(method, CLASS_REQUEST))];
+    setters.extend(more.map(|more| Box::new(more) as Box<dyn Setter>));
+    setters.push(Box::new(Username::new(ATTR_USERNAME, user.to_owned())));
+    setters.push(Box::new(Realm::new(ATTR_REALM, "natlab".to_owned())));
+    setters.push(Box::new(Nonce::new(ATTR_NONCE, "nonce".to_owned())));
+    let key = MessageIntegrity::new_long_term_integrity(user.to_owned(), "natlab".to_owned(), password.to_owned());
+    setters.push(Box::new(key));
+    m.build(&setters).unwrap();
     m.raw
 }
 
@@ -121,6 +132,21 @@ fn without_an_allocation_there_is_a_mismatch_and_no_silence() {
         Inbound::Pass,
         "the crate challenges"
     );
+}
+
+#[test]
+fn a_relay_of_another_family_is_refused_and_ipv4_is_meant_where_none_is_named() {
+    for (relay, passes) in [("203.0.113.1", [true, true, false]), ("2001:db8::1", [false, false, true])] {
+        for (family, passes) in [None, Some(1), Some(2)].into_iter().zip(passes) {
+            let value = |f| RawAttribute { typ: ATTR_REQUESTED_ADDRESS_FAMILY, length: 4, value: vec![f, 0, 0, 0] };
+            let asked = request_with(1, METHOD_ALLOCATE, "u", "p", family.map(value));
+            let told = front_of(relay).inbound(&asked, client(), Instant::now());
+            assert_eq!(told == Inbound::Pass, passes, "{relay} {family:?}");
+            if !passes {
+                assert_eq!(replied(told).0, 440, "{relay} {family:?}");
+            }
+        }
+    }
 }
 
 #[test]
