@@ -3,6 +3,9 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 
+use natlab::net::Transport;
+use natlab::server::stun::{Endpoints, Options, Place, answer};
+
 use crate::Test;
 use crate::certificate::{Fault, issue};
 use crate::place::{Server, check, free_port, own_address, serve};
@@ -69,32 +72,26 @@ fn alternates() {
     assert_eq!((&trips["answered"], &trips["asked"]), (&5.into(), &5.into()), "{}", said.text);
 }
 
+/// A STUN server that hears at one socket and answers from another, and says that it is at these endpoints; it ends with the
+/// test program.
+fn stun(hears: UdpSocket, answers: UdpSocket, endpoints: Endpoints) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, client)) = hears.recv_from(&mut buffer) {
+            let options = Options::default();
+            let told = answer(&buffer[..length], client, Place::PRIMARY, Transport::Udp, &endpoints, &options);
+            answers.send_to(&told.unwrap().bytes, client).unwrap();
+        }
+    });
+}
+
 /// A server that promises a second address which is not there.
 fn dead_alternate() {
     let address = own_address();
     let socket = UdpSocket::bind((address, 0)).unwrap();
     let port = socket.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        use stun::addr::OtherAddress;
-        use stun::attributes::ATTR_OTHER_ADDRESS;
-        use stun::message::{BINDING_SUCCESS, Message, Setter};
-        use stun::xoraddr::XorMappedAddress;
-        let mut buffer = [0; 2048];
-        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
-            let mut request = Message { raw: buffer[..length].to_vec(), ..Message::default() };
-            request.decode().unwrap();
-            let mut answer = Message::new();
-            let setters: [Box<dyn Setter>; 3] = [
-                Box::new(request.transaction_id),
-                Box::new(BINDING_SUCCESS),
-                Box::new(XorMappedAddress { ip: client.ip(), port: client.port() }),
-            ];
-            answer.build(&setters).unwrap();
-            let other = OtherAddress { ip: "127.63.255.254".parse().unwrap(), port: 9 };
-            other.add_to_as(&mut answer, ATTR_OTHER_ADDRESS).unwrap();
-            socket.send_to(&answer.raw, client).unwrap();
-        }
-    });
+    let promised = Endpoints::new(address.into(), Some([127, 63, 255, 254].into()), port, 9);
+    stun(socket.try_clone().unwrap(), socket, promised);
     let said = check(&[&format!("stun:{address}:{port}"), "--timeout", "300"]);
     assert_eq!(said.code, 1, "{}", said.text);
     said.assert("udp", "stun", "ok");
@@ -204,25 +201,8 @@ fn silent() {
 fn wrong_source() {
     let (asked, other) = (own_address(), own_address());
     let port = free_port(asked);
-    let socket = UdpSocket::bind((asked, port)).unwrap();
-    let wrong = UdpSocket::bind((other, port)).unwrap();
-    std::thread::spawn(move || {
-        use stun::message::{BINDING_SUCCESS, Message, Setter};
-        use stun::xoraddr::XorMappedAddress;
-        let mut buffer = [0; 2048];
-        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
-            let mut request = Message { raw: buffer[..length].to_vec(), ..Message::default() };
-            request.decode().unwrap();
-            let mut answer = Message::new();
-            let setters: [Box<dyn Setter>; 3] = [
-                Box::new(request.transaction_id),
-                Box::new(BINDING_SUCCESS),
-                Box::new(XorMappedAddress { ip: client.ip(), port: client.port() }),
-            ];
-            answer.build(&setters).unwrap();
-            wrong.send_to(&answer.raw, client).unwrap();
-        }
-    });
+    let [hears, answers] = [asked, other].map(|address| UdpSocket::bind((address, port)).unwrap());
+    stun(hears, answers, Endpoints::new(asked.into(), None, port, port));
     let said = check(&[&format!("stun:{asked}:{port}"), "--timeout", "300"]);
     said.assert("udp", "stun", "failed: wrong-source");
     assert!(said.text.contains(&other.to_string()), "{}", said.text);
