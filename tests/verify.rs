@@ -7,7 +7,14 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[cfg(target_os = "linux")]
-#[path = "verify/sandbox.rs"]
+#[path = "nat_kernel/harness.rs"]
+mod harness;
+#[cfg(target_os = "linux")]
+#[path = "verify/place.rs"]
+mod place;
+#[cfg(target_os = "linux")]
+#[path = "nat_kernel/sandbox.rs"]
+#[allow(dead_code)]
 mod sandbox;
 #[cfg(target_os = "linux")]
 #[path = "verify/subjects.rs"]
@@ -15,46 +22,15 @@ mod subjects;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::path::Path;
-    use std::process::ExitCode;
-    use std::time::Instant;
-
-    type Test = (&'static str, fn(&Path));
-    const TESTS: &[Test] = &[
-        ("each_preset_is_told_from_every_other", subjects::each_preset_is_told_from_every_other),
-        ("each_combination_is_told_from_every_other", subjects::each_combination_is_told_from_every_other),
-        ("chains_are_as_strict_as_their_strictest", subjects::chains_are_as_strict_as_their_strictest),
-        ("chains_are_told_by_ports_and_pools", subjects::chains_are_told_by_ports_and_pools),
-        ("chains_are_told_by_forwards", subjects::chains_are_told_by_forwards),
-        ("forwards_are_found_and_missed", subjects::forwards_are_found_and_missed),
+    const TESTS: &[harness::Test<std::path::PathBuf>] = &[
+        ("each_preset_is_told_from_every_other", |home| subjects::each_preset_is_told_from_every_other(home)),
+        ("each_combination_is_told_from_every_other", |home| subjects::each_combination_is_told_from_every_other(home)),
+        ("chains_are_as_strict_as_their_strictest", |home| subjects::chains_are_as_strict_as_their_strictest(home)),
+        ("chains_are_told_by_ports_and_pools", |home| subjects::chains_are_told_by_ports_and_pools(home)),
+        ("chains_are_told_by_forwards", |home| subjects::chains_are_told_by_forwards(home)),
+        ("forwards_are_found_and_missed", |home| subjects::forwards_are_found_and_missed(home)),
     ];
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|a| a == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let selected: Vec<&Test> = TESTS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
-        .collect();
-    let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-    let home = match sandbox::enter() {
-        Ok(home) => home,
-        Err(why) => {
-            selected.iter().for_each(|(name, _)| println!("test {name} ... ignored, {why}"));
-            return if ci { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
-    };
-    let mut failed = 0;
-    for (name, test) in selected {
-        let start = Instant::now();
-        let passed = catch_unwind(AssertUnwindSafe(|| test(&home))).is_ok();
-        println!("test {name} ... {} ({:.1?})", if passed { "ok" } else { "FAILED" }, start.elapsed());
-        failed += usize::from(!passed);
-    }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    harness::run(TESTS, |_| None, place::enter)
 }
 
 #[cfg(not(target_os = "linux"))]

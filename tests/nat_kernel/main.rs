@@ -23,6 +23,8 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod fixed;
 #[cfg(target_os = "linux")]
+mod harness;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod lifetimes;
@@ -41,13 +43,8 @@ mod tcp;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::process::ExitCode;
-    use std::time::Instant;
-
-    type Test = (&'static str, fn(&mut lab::Home));
     const NEEDS_NFT: &str = "netlink_and_text_mean_the_same";
-    const TESTS: &[Test] = &[
+    const TESTS: &[harness::Test<lab::Home>] = &[
         ("nine_behaviors_for_two_hosts", behaviors::nine_behaviors_for_two_hosts),
         ("curated_scripts_agree", script::curated_scripts_agree),
         ("addresses_that_are_nobodys_agree", script::addresses_that_are_nobodys_agree),
@@ -118,36 +115,11 @@ fn main() -> std::process::ExitCode {
         (NEEDS_NFT, nft::netlink_and_text_mean_the_same),
     ];
 
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|a| a == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let selected: Vec<&Test> = TESTS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
-        .collect();
-
-    let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-    if let Err(why) = sandbox::enter() {
-        selected.iter().for_each(|(name, _)| println!("test {name} ... ignored, {why}"));
-        return if ci { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    }
-    let mut home = lab::Home::build().expect("build the lab");
-    let mut failed = 0;
-    for (name, test) in selected {
-        if let Some(why) = (*name == NEEDS_NFT).then(nft::missing).flatten() {
-            println!("test {name} ... ignored, {why}");
-            failed += usize::from(ci);
-            continue;
-        }
-        let start = Instant::now();
-        let passed = catch_unwind(AssertUnwindSafe(|| test(&mut home))).is_ok();
-        println!("test {name} ... {} ({:.0?})", if passed { "ok" } else { "FAILED" }, start.elapsed());
-        failed += usize::from(!passed);
-    }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let lacks = |name: &str| (name == NEEDS_NFT).then(nft::missing).flatten().map(str::to_owned);
+    harness::run(TESTS, lacks, || {
+        sandbox::enter()?;
+        Ok(lab::Home::build().expect("build the lab"))
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -10,8 +10,12 @@ use nix::unistd::{Pid, getgid, getuid};
 /// does not let it.
 pub fn enter() -> Result<(), String> {
     stay_on(*processors().first().ok_or("no processor to run on")?)?;
+    isolate(CloneFlags::CLONE_NEWNET)
+}
+
+/// Moves this process into new namespaces of these kinds and of users, as root there. The reason, if the host does not let it.
+pub fn isolate(flags: CloneFlags) -> Result<(), String> {
     let (uid, gid) = (getuid(), getgid());
-    let flags = CloneFlags::CLONE_NEWNET;
     match unshare(flags | CloneFlags::CLONE_NEWUSER) {
         Ok(()) => {
             let write =
