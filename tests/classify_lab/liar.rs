@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,8 +44,8 @@ pub enum Lie {
 /// A server with something wrong; it ends when dropped.
 pub struct Liar {
     stop: Arc<AtomicBool>,
-    /// How many requests came in.
-    pub asked: Arc<AtomicUsize>,
+    /// One for each request that came in.
+    pub asked: Receiver<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -71,11 +72,11 @@ impl Liar {
             })
             .collect();
         let sockets = Arc::new(sockets);
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stop, (tell, asked)) = (Arc::new(AtomicBool::new(false)), channel());
         let threads = (0..sockets.len())
             .map(|index| {
-                let (sockets, stop, asked) = (Arc::clone(&sockets), Arc::clone(&stop), Arc::clone(&asked));
-                std::thread::spawn(move || serve(index, &sockets, endpoints, lie, &stop, &asked))
+                let (sockets, stop, tell) = (Arc::clone(&sockets), Arc::clone(&stop), tell.clone());
+                std::thread::spawn(move || serve(index, &sockets, endpoints, lie, &stop, &tell))
             })
             .collect();
         Liar { stop, asked, threads }
@@ -97,13 +98,13 @@ fn serve(
     endpoints: Endpoints,
     lie: Lie,
     stop: &AtomicBool,
-    asked: &AtomicUsize,
+    tell: &Sender<()>,
 ) {
     let (at, socket) = &sockets[index];
     let mut buffer = [0u8; 4096];
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, source)) = socket.recv_from(&mut buffer) else { continue };
-        asked.fetch_add(1, Ordering::Relaxed);
+        let _ = tell.send(());
         let request = &buffer[..length];
         let Some(honest) = answer(request, source, *at, Transport::Udp, &endpoints, &Options::default()) else {
             continue;

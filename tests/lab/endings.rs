@@ -30,13 +30,12 @@ fn soon(what: &str, mut condition: impl FnMut() -> bool) {
 fn interrupt() {
     let files = Files::new();
     let out = files.path().join("out");
-    // Both symmetric without a relay, with an agent that never gives a pair up: it would run until its deadline.
-    let scenario = files.write(
-        "long.toml",
-        "deadline = \"60s\"\n[nat.a]\npreset = \"symmetric\"\n[nat.b]\npreset = \"symmetric\"\n\
-         [peer.alice]\nbehind = \"a\"\nagent = { command = [\"sleep\", \"1000\"] }\n[peer.bob]\nbehind = \"b\"\n\
-         [server.stun]\ntype = \"stun\"\n[[expect]]\noutcome = \"no-path\"\n",
-    );
+    // An agent that says that it lives and nothing else: the trial would run until its deadline.
+    let lives = files.path().join("lives");
+    let scenario = "deadline = \"60s\"\n[nat.a]\npreset = \"symmetric\"\n[nat.b]\npreset = \"symmetric\"\n\
+         [peer.alice]\nbehind = \"a\"\nagent = { command = [\"sh\", \"-c\", \"touch LIVES; exec sleep 1000\"] }\n\
+         [peer.bob]\nbehind = \"b\"\n[server.stun]\ntype = \"stun\"\n[[expect]]\noutcome = \"no-path\"\n";
+    let scenario = files.write("long.toml", &scenario.replace("LIVES", &lives.display().to_string()));
     let child = natlab()
         .args(["run", "--format", "json", "--out"])
         .args([&out, &scenario])
@@ -45,13 +44,8 @@ fn interrupt() {
         .spawn()
         .expect("natlab run");
     let events = out.join("long/alice-offers/events.jsonl");
-    soon("the agents to be started", || {
-        // The file is written through a buffer; that the lab is being built shows in its directory.
-        events.exists()
-    });
-    let pid = i32::try_from(child.id()).expect("a pid");
-    std::thread::sleep(Duration::from_millis(700));
-    let sent = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill");
+    soon("the agent to be started", || lives.exists());
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let run = Run::from(&child.wait_with_output().expect("the end of natlab"));
     assert_eq!(run.code, 130, "{}", run.told());

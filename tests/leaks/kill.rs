@@ -88,9 +88,9 @@ fn once(user: User, number: usize, moment: Moment) -> Seen {
             let mut line = String::new();
             said.read_line(&mut line).expect("a line");
             assert_eq!(line, "started\n", "{moment:?}: {}", stderr(&mut natlab));
+            // The moment itself is what is tested, here as below; there is nothing to wait for.
             std::thread::sleep(after);
         }
-        // The moment itself is what is tested; there is nothing to wait for.
         Moment::Building(after) | Moment::Running(after) => std::thread::sleep(after),
     }
     let seen = Seen::of(natlab.id());
