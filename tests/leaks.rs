@@ -6,23 +6,19 @@
 mod kill;
 #[path = "leaks/traces.rs"]
 mod traces;
+#[path = "host/trial.rs"]
+mod trial;
 #[path = "host/user.rs"]
 mod user;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let ignored = user::why_no_lab().filter(|_| std::env::var("CI").as_deref() != Ok("true"));
-    if let Some(why) = &ignored {
-        eprintln!("ignored, this host has no lab: {why}");
-    }
+    let ignored = trial::ignored();
     let test = |user: user::User| {
-        let body = move || {
-            kill::at_twenty_moments(user);
-            Ok::<(), Failed>(())
-        };
-        Trial::test(format!("nothing_is_left_after_kill::{}", user.name()), body).with_ignored_flag(ignored.is_some())
+        let name = format!("nothing_is_left_after_kill::{}", user.name());
+        trial::test(name, move || kill::at_twenty_moments(user)).with_ignored_flag(ignored)
     };
     user::finish(&libtest_mimic::run(&arguments, user::users().into_iter().map(test).collect()))
 }

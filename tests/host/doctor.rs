@@ -3,28 +3,23 @@
 use std::os::unix::process::CommandExt;
 use std::process::Output;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::Value;
 
+use super::trial::test;
 use super::user::{User, is_root, users};
 
 pub fn tests() -> Vec<Trial> {
     let mut all = Vec::new();
-    let mut add = |name: String, body: Box<dyn FnOnce() + Send>| {
-        all.push(Trial::test(name, move || {
-            body();
-            Ok::<(), Failed>(())
-        }));
-    };
     for user in users() {
-        add(format!("doctor::everything_works_as_{}", user.name()), Box::new(move || everything_works(user)));
+        all.push(test(format!("doctor::everything_works_as_{}", user.name()), move || everything_works(user)));
     }
-    add("doctor::a_number_of_namespaces_that_is_too_small_is_named".into(), Box::new(too_few_namespaces));
+    all.push(test("doctor::a_number_of_namespaces_that_is_too_small_is_named", too_few_namespaces));
     if is_root() {
-        add("doctor::an_ordinary_user_in_a_chroot_is_refused_and_told_what_helps".into(), Box::new(refused));
-        add("doctor::a_run_that_is_refused_ends_with_the_same_text".into(), Box::new(refused_run));
-        add("doctor::covered_parts_of_proc_and_read_only_settings_leave_plain_root".into(), Box::new(covered_as_root));
-        add("doctor::covered_parts_of_proc_are_a_refusal_to_ordinary_users".into(), Box::new(covered_as_user));
+        all.push(test("doctor::an_ordinary_user_in_a_chroot_is_refused_and_told_what_helps", refused));
+        all.push(test("doctor::a_run_that_is_refused_ends_with_the_same_text", refused_run));
+        all.push(test("doctor::covered_parts_of_proc_and_read_only_settings_leave_plain_root", covered_as_root));
+        all.push(test("doctor::covered_parts_of_proc_are_a_refusal_to_ordinary_users", covered_as_user));
     }
     all
 }

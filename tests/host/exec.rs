@@ -3,26 +3,21 @@
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 
+use super::trial::test;
 use super::user::{User, users};
 
 pub fn tests() -> Vec<Trial> {
     let mut all = Vec::new();
-    let mut add = |name: String, body: Box<dyn FnOnce() + Send>| {
-        all.push(Trial::test(name, move || {
-            body();
-            Ok::<(), Failed>(())
-        }));
-    };
     for user in users() {
-        add(format!("exec::a_program_sees_its_node_as_{}", user.name()), Box::new(move || inside(user)));
+        all.push(test(format!("exec::a_program_sees_its_node_as_{}", user.name()), move || inside(user)));
     }
-    add("exec::the_end_of_the_program_is_the_end_of_natlab".into(), Box::new(ends));
-    add("exec::stdin_and_stdout_are_the_programs".into(), Box::new(streams));
-    add("exec::a_program_that_is_not_there".into(), Box::new(not_there));
-    add("exec::a_node_that_is_not_there".into(), Box::new(no_such_node));
-    add("exec::the_lab_of_another_trial".into(), Box::new(other_trial));
+    all.push(test("exec::the_end_of_the_program_is_the_end_of_natlab", ends));
+    all.push(test("exec::stdin_and_stdout_are_the_programs", streams));
+    all.push(test("exec::a_program_that_is_not_there", not_there));
+    all.push(test("exec::a_node_that_is_not_there", no_such_node));
+    all.push(test("exec::the_lab_of_another_trial", other_trial));
     all
 }
 

@@ -105,9 +105,3 @@ pub fn is_root() -> bool {
 pub fn users() -> Vec<User> {
     if is_root() { vec![User::Own, User::Nobody, User::RootInChroot] } else { vec![User::Own] }
 }
-
-/// Why labs cannot be built here; `None` when they can.
-pub fn why_no_lab() -> Option<String> {
-    let output = User::Own.natlab().arg("doctor").output().expect("natlab doctor");
-    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}

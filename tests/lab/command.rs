@@ -3,26 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-/// A test of this name.
-pub fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> Trial {
-    Trial::test(name.into(), move || {
-        body();
-        Ok::<(), Failed>(())
-    })
-}
+pub use super::trial::test;
 
 /// The program under test.
 pub fn natlab() -> Command {
     Command::new(env!("CARGO_BIN_EXE_natlab"))
-}
-
-/// Why labs cannot be built here; `None` when they can.
-pub fn why_no_lab() -> Option<String> {
-    let output = natlab().arg("doctor").output().expect("natlab doctor");
-    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The end of a run, its report parsed.
