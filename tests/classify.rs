@@ -34,7 +34,7 @@ fn refused(arguments: &[&str], why: &str) {
 
 #[test]
 fn what_makes_no_sense_is_refused_before_anything_is_sent() {
-    refused(&["--server", "host:port"], "no valid port");
+    refused(&["--server", "host:port"], "\"port\" is no port (1 to 65535)");
     refused(&["--server", ""], "no host");
     refused(&["-4", "-6"], "cannot be used with");
     refused(&["--interface", "nowhere0"], "neither an interface that is up nor an address of this host");
@@ -42,7 +42,10 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
     refused(&["--turn", "turn:x"], "without credentials");
     refused(&["--turn", "turn:x", "--user", "u"], "without credentials");
     refused(&["--turn", "turn:x", "--password", "p", "--secret", "s"], "both --password and --secret");
-    refused(&["--turn", "turn:x?transport=sctp", "--user", "u", "--password", "p"], "transport=udp or transport=tcp");
+    refused(
+        &["--turn", "turn:x?transport=sctp", "--user", "u", "--password", "p"],
+        "has no meaning there (turn:HOST?transport=udp or tcp)",
+    );
     refused(&["--user", "u"], "--turn");
     refused(&["--lifetime=0"], "not in 1..=3600");
     refused(&["--server-list", "/nonexistent/list"], "failed to read /nonexistent/list");
@@ -55,8 +58,8 @@ fn a_list_is_refused_with_the_numbers_of_its_bad_lines() {
     let list = tempfile::NamedTempFile::new().unwrap();
     let path = list.path().to_str().unwrap();
     std::fs::write(path, "# mine\n127.0.0.1:70000\n\nok.example\n[::1\n").unwrap();
-    refused(&["--server-list", path], "line 2: `127.0.0.1:70000` has no valid port");
-    refused(&["--server-list", path], "line 5: `[::1`");
+    refused(&["--server-list", path], "line 2: read \"127.0.0.1:70000\": \"70000\" is no port");
+    refused(&["--server-list", path], "line 5: read \"[::1\": there is no host");
     std::fs::write(path, "# none\n").unwrap();
     refused(&["--server-list", path], "failed to find a server");
 }

@@ -28,7 +28,7 @@ Examples:
   natlab check turns:turn.example.org:443 --secret north
   natlab check stun:stun.example.org 192.0.2.1
 
-Exit: 0 nothing failed, 1 something did, 2 usage, 4 undecided.")]
+Exit: 0 nothing failed, 1 something did, 2 usage, 4 undecided, 130 interrupted.")]
 pub struct Options {
     /// What is checked.
     #[arg(
@@ -102,12 +102,21 @@ pub fn run(options: &Options, out: &mut impl Write) -> Exit {
     let report = settings(options).and_then(|settings| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
         let bar = spinner(options.quiet);
-        let report = runtime.block_on(check(&options.servers, &settings, &mut |step| bar.set_message(step.to_owned())));
+        let report = runtime.block_on(async {
+            let mut say = |step: &str| bar.set_message(step.to_owned());
+            tokio::select! {
+                report = check(&options.servers, &settings, &mut say) => Some(report),
+                () = super::serve::ended() => None,
+            }
+        });
         bar.finish_and_clear();
+        // A name that the resolver still looks for must not hold the end up.
+        runtime.shutdown_background();
         Ok(report)
     });
     let report = match report {
-        Ok(report) => report,
+        Ok(Some(report)) => report,
+        Ok(None) => return Exit::Interrupted,
         Err(failure) => {
             output::complain(&format!("failed to {failure}"), None);
             return if matches!(failure, Failure::Runtime(_)) { Exit::Host } else { Exit::Usage };
@@ -126,8 +135,8 @@ pub fn run(options: &Options, out: &mut impl Write) -> Exit {
 fn text(report: &Report, format: Format) -> Result<String, serde_json::Error> {
     match format {
         Format::Human => {
-            let width = if io::stdout().is_terminal() { output::terminal_width() } else { None };
-            Ok(human::render(report, width.unwrap_or(80).clamp(60, 120), output::stdout_colour()))
+            let width = output::terminal_width().unwrap_or(80).clamp(60, 120);
+            Ok(human::render(report, width, output::stdout_colour()))
         }
         Format::Json => serde_json::to_string_pretty(report).map(|json| json + "\n"),
     }

@@ -42,7 +42,7 @@ Examples:
   natlab classify --lifetime --format json
 
 Exit: 0 classified (unknown filtering included), 10 the mapping is not endpoint-independent, 11 UDP is blocked,
-4 the mapping is undecided, 2 usage.")]
+4 the mapping is undecided, 2 usage, 130 interrupted.")]
 pub struct Options {
     /// STUN server to ask; may be given several times: two on different addresses tell mapping, one with RFC 5780 and two
     /// addresses tells filtering too [default: public ones]

@@ -1,6 +1,7 @@
 //! `natlab verify-nat [PRESET|FILE]…`: are NATs what they say they are?
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -109,8 +110,11 @@ fn subjects(names: &[String]) -> Result<Vec<Subject>, Exit> {
             Some(p) => all.push(of_preset(p)),
             None => {
                 let scenario = load::scenario(name).inspect_err(|_| {
-                    if let Some(near) = preset::nearest(name) {
-                        complain(&format!("there is no preset {name}, either"), Some(&format!("did you mean {near}?")));
+                    let near = preset::nearest(name).map(|near| format!("did you mean {near}?"));
+                    // A file that is there was meant, and what is wrong with it is told.
+                    if near.is_some() || !Path::new(name).exists() {
+                        let hint = near.unwrap_or_else(|| "`natlab list nats` names the presets".to_owned());
+                        complain(&format!("there is no preset {name}, either"), Some(&hint));
                     }
                 })?;
                 all.extend(of_scenario(&scenario));

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use natlab::net::Transport;
 use natlab::server::stun::{Endpoints, Options, Place, answer};
@@ -23,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("natlab::an_answer_from_another_address_is_told", wrong_source),
     ("natlab::a_name_that_does_not_resolve", no_name),
     ("natlab::what_is_no_server_is_a_usage_error", usage),
+    ("natlab::an_interrupt_ends_it_with_130", interrupt),
 ];
 
 const CARRIES: [&str; 9] = [
@@ -214,6 +216,20 @@ fn no_name() {
     let expected = if said.code == 4 { "undecided: unreachable" } else { "failed: name-not-found" };
     said.assert("", "name", expected);
     assert!([1, 4].contains(&said.code), "{}", said.text);
+}
+
+fn interrupt() {
+    let silent = UdpSocket::bind((own_address(), 0)).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_natlab"))
+        .args(["check", &format!("stun:{}", silent.local_addr().unwrap())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has begun, and with it the handler stands.
+    silent.recv_from(&mut [0; 64]).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(130), Vec::new()), "half a report is none");
 }
 
 fn usage() {
