@@ -79,9 +79,12 @@ fn turn(family: &FamilyFindings, forecast: &[Forecast], say: &mut impl FnMut(&'s
                 0 => String::new(),
                 _ => format!("; {open} more may"),
             };
+            let need = if relayed == 1 { "needs" } else { "need" };
             say(
                 "turn-needed",
-                format!("Give agents a TURN server over UDP: {relayed} of {n} behaviours of a peer need it{unknown}."),
+                format!(
+                    "Give agents a TURN server over UDP: {relayed} of {n} behaviours of a peer {need} it{unknown}."
+                ),
             );
         }
     }
