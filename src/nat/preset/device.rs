@@ -40,7 +40,9 @@ pub(super) const ALL: [Preset; 12] = [
             ),
             Evidence::new(
                 E::VendorDocumentation,
-                "kernel documentation, nf_conntrack-sysctl: UDP 30 s, 120 s for a stream; established TCP 432000 s",
+                "Documentation/networking/nf_conntrack-sysctl.rst: UDP 30 s, 120 s for a stream; established TCP 432000 s; \
+                 net/netfilter/nf_nat_core.c, get_unique_tuple: what the source has towards others is used again, else the \
+                 inside port, if no tracked connection has both ends; only then another port",
             ),
         ],
     },
@@ -56,12 +58,13 @@ pub(super) const ALL: [Preset; 12] = [
             Evidence::new(
                 E::VendorDocumentation,
                 "Docker manual, \"Port publishing and mapping\": outgoing connections are masqueraded with the host's \
-                 address, ports that are not published are not reachable; hairpinning exists for published ports alone",
+                 address, access to ports that are not published is blocked",
             ),
             Evidence::new(
                 E::Folklore,
-                "the host has no input filter of its own, so its kernel answers stray packets; such a kernel also lets \
-                 them disturb a later mapping, which this preset does not",
+                "rules that users have published say MASQUERADE without --random-fully, so ports are kept; hairpinning \
+                 exists for published ports alone; the host has no input filter of its own, so its kernel answers stray \
+                 packets, and lets them disturb a later mapping, which this preset does not",
             ),
         ],
     },
@@ -76,8 +79,9 @@ pub(super) const ALL: [Preset; 12] = [
         summary: "OpenWrt as shipped: Linux masquerading, unsolicited packets rejected, longer timers",
         evidence: &[Evidence::new(
             E::VendorDocumentation,
-            "OpenWrt, /etc/config/firewall: zone wan has `masq 1`, `input REJECT` and no reflection but for port forwards; \
-             sysctl-nf-conntrack.conf: UDP 60 s, 180 s for a stream; established TCP 7440 s",
+            "openwrt/firewall4, root/etc/config/firewall: zone wan has `masq 1` and `input REJECT`, and there is no redirect \
+             that could be reflected; package/kernel/linux/files/sysctl-nf-conntrack.conf: UDP 60 s, 180 s for a stream; \
+             established TCP 7440 s",
         )],
     },
     Preset {
@@ -92,10 +96,11 @@ pub(super) const ALL: [Preset; 12] = [
         evidence: &[
             Evidence::new(
                 E::VendorDocumentation,
-                "nft-fullcone and openwrt-firewall4-with-fullcone (github.com/fullcone-nat-nftables): UDP to a mapped port \
-                 comes in from everybody; TCP and everything else is masqueraded; not part of OpenWrt itself",
+                "fullcone-nat-nftables/nft-fullcone, src/nf_nat_fullcone.c: a UDP mapping belongs to the inside endpoint, and \
+                 what is for its port comes in from everybody; a port that is free is kept, else it is the first free one \
+                 from 1024 on; anything but UDP is masqueraded; not part of OpenWrt itself",
             ),
-            Evidence::new(E::Folklore, "the module keeps a port that is free, and does not hairpin"),
+            Evidence::new(E::Folklore, "it does not hairpin: its rules are those of packets from zone wan"),
         ],
     },
     Preset {
@@ -108,9 +113,10 @@ pub(super) const ALL: [Preset; 12] = [
         summary: "pfSense and OPNsense, and OpenBSD's pf without `static-port`: APDM/APDF on random ports",
         evidence: &[Evidence::new(
             E::VendorDocumentation,
-            "pfSense manual, \"Outbound NAT\": the source port of every outgoing connection but IKE is rewritten unless \
-                 Static Port is set; NAT reflection is off; pf.conf(5): states are per connection, UDP times out after \
-                 30 s (udp.single) or 60 s, established TCP after 86400 s",
+            "pfSense manual, \"Static port\": the source port of every outgoing packet but IKE's is rewritten unless Static \
+                 Port is set; NAT reflection is off; pf.conf(5) and pfvar.h: states are per connection, UDP times out after \
+                 60 s (udp.first), 30 s (udp.single) or 60 s (udp.multiple, both have sent again), established TCP after \
+                 86400 s",
         )],
     },
     Preset {
@@ -127,11 +133,15 @@ pub(super) const ALL: [Preset; 12] = [
         evidence: &[
             Evidence::new(
                 E::VendorDocumentation,
-                "PowerShell manual, Set-NetNat and the defaults that New-NetNat shows: UDP and TCP filtering \
-                 AddressDependentFiltering, UdpIdleSessionTimeout 120, UdpInboundRefresh False, \
-                 TcpEstablishedConnectionTimeout 1800",
+                "PowerShell manual, Set-NetNat: the filtering of UDP and of TCP, the timers, and whether packets from outside \
+                 refresh UDP can be set; the defaults are not in it",
             ),
-            Evidence::new(E::Folklore, "mapping is endpoint-independent, since filtering can be set to that"),
+            Evidence::new(
+                E::Folklore,
+                "output of Get-NetNat that users have published: AddressDependentFiltering for both, UdpIdleSessionTimeout \
+                 120, UdpInboundRefresh False, TcpEstablishedConnectionTimeout 1800; mapping is endpoint-independent, since \
+                 filtering can be set to that",
+            ),
         ],
     },
     Preset {
@@ -167,8 +177,9 @@ pub(super) const ALL: [Preset; 12] = [
         evidence: &[
             Evidence::new(
                 E::VendorDocumentation,
-                "Junos, secured-port-block-allocation: blocks of 128 ports by default; FortiOS, IP pools of port blocks and \
-                 of fixed port ranges with endpoint-independent filtering",
+                "Junos, block-allocation of source NAT: blocks of 128 ports by default, up to 8 for a host, of which the \
+                 preset has one; FortiOS, IP pools of port blocks and of fixed port ranges with endpoint-independent \
+                 filtering",
             ),
             Evidence::new(
                 E::Rfc,
@@ -202,10 +213,14 @@ pub(super) const ALL: [Preset; 12] = [
         evidence: &[
             Evidence::new(
                 E::VendorDocumentation,
-                "Cisco ASA guide, \"Dynamic PAT\": each session has a port of its own, which is unpredictable, and only \
-                 responding traffic comes in; idle UDP 2 minutes, idle TCP one hour",
+                "Cisco ASA guide, \"Dynamic PAT\": ports are assigned dynamically and cannot be foreseen, and only responding \
+                 traffic comes in; its guidelines on PAT pools say that a real port that is free is kept, which the preset \
+                 does not; idle UDP 2 minutes, idle TCP one hour",
             ),
-            Evidence::new(E::Folklore, "other makers' firewalls do the same with one address, and do not hairpin"),
+            Evidence::new(
+                E::Folklore,
+                "each session has a port of its own; other makers' firewalls do the same with one address, and do not hairpin",
+            ),
         ],
     },
     Preset {
@@ -218,9 +233,9 @@ pub(super) const ALL: [Preset; 12] = [
         summary: "an instance with a public address of its own behind 1:1 NAT and a stateful security group",
         evidence: &[Evidence::new(
             E::VendorDocumentation,
-            "Amazon EC2 and VPC manuals: the Internet gateway translates an instance's address one-to-one; \"Security group \
-             connection tracking\": answers alone come in, UDP 30 s after one exchange, 180 s for a stream, established \
-             TCP 432000 s (350 s on the newest instances)",
+            "Amazon VPC manual: the Internet gateway translates an instance's address one-to-one; EC2 API, \
+             ConnectionTrackingConfiguration: UDP 30 s after one exchange and up to 60 s, 180 s for a stream, established \
+             TCP 432000 s (350 s on Nitro v6); security groups let answers alone come in",
         )],
     },
     Preset {

@@ -56,29 +56,30 @@ pub fn sysctls(gateway: &Gateway) -> Vec<Sysctl> {
         // A session begins with a SYN. Else any later segment from inside would bring a mapping back that has ended.
         out.push(tracking("net.netfilter.nf_conntrack_tcp_loose", "0"));
         let lifetime = b.tcp().lifetime_ms / 1000;
-        for (name, kernels_own) in TCP_TIMEOUTS {
-            let seconds = kernels_own.map_or(lifetime, |own| own.min(lifetime));
+        for (name, most) in TCP_TIMEOUTS {
+            let seconds = most.map_or(lifetime, |most| most.min(lifetime));
             out.push(tracking(name, &seconds.to_string()));
         }
     }
     out
 }
 
-/// The timers of connections, and what the kernel has for them where it is not the lifetime that counts: no connection outlives
-/// its mapping, and one that is opening or closing ends sooner (RFC 5382 REQ-5 has 4 minutes for these at the least, which is
-/// about mappings; they live on).
+/// Sessions that are opening, closing or reset end after so many seconds at the latest (RFC 5382 REQ-5: four minutes at the
+/// least); the kernel's own are from 10 to 120. Mappings live on.
+const TRANSITORY: Option<u64> = Some(240);
+
+/// The timers of connections, and what they are where it is not the lifetime that counts: no connection outlives its mapping.
 const TCP_TIMEOUTS: [(&str, Option<u64>); 10] = [
     ("net.netfilter.nf_conntrack_tcp_timeout_established", None),
     ("net.netfilter.nf_conntrack_tcp_timeout_unacknowledged", Some(300)),
     ("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", Some(300)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", Some(120)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", Some(60)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", Some(120)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", Some(60)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_last_ack", Some(30)),
-    ("net.netfilter.nf_conntrack_tcp_timeout_time_wait", Some(120)),
-    // After a reset. The kernel's own are 10 s; RFC 7857 section 2.3 wants four minutes.
-    ("net.netfilter.nf_conntrack_tcp_timeout_close", Some(240)),
+    ("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_close_wait", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_last_ack", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_time_wait", TRANSITORY),
+    ("net.netfilter.nf_conntrack_tcp_timeout_close", TRANSITORY),
 ];
 
 /// In seconds. A tracked connection must not outlive its mapping, else its port could not be used again by another; and the
