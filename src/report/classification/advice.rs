@@ -91,8 +91,8 @@ fn turn(family: &FamilyFindings, forecast: &[Forecast], say: &mut impl FnMut(&'s
     if family.mapping.value.is_some() && family.filtering.status == Status::Unsupported {
         say(
             "filtering-unknown",
-            "Filtering is not known: ask a server with RFC 5780 and two addresses (--server), or give a TURN account \
-             (--turn)."
+            "Filtering is not known: ask a server with RFC 5780 and two addresses (--server), or give a TURN account that \
+             works (--turn)."
                 .to_owned(),
         );
     }
