@@ -15,6 +15,7 @@ use std::path::Path;
 pub use facility::{Facility, Finding, State, sufficient};
 pub use facts::Facts;
 
+use crate::nft::loss::Course;
 use lab::TinyLab;
 
 /// Tries everything; `home` is the private directory of the inner process, `notes` what it found while it settled.
@@ -42,6 +43,10 @@ async fn try_lab(lab: &TinyLab, examination: &mut Examination) {
     examination.note(Facility::Bridges, lab.bridge().await);
     for (facility, table) in tables::pieces() {
         examination.note(facility, lab.piece(&table).await);
+    }
+    // Up is towards the Internet, where the loss is.
+    for (facility, course) in [(Facility::LossUp, Course::In), (Facility::LossDown, Course::Out)] {
+        examination.note(facility, lab.loss(course).await);
     }
     examination.note(Facility::Nat, lab.nat().await);
     if examination.works(Facility::Nat) {

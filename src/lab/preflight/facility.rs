@@ -24,6 +24,14 @@ pub enum Facility {
     DynamicMaps,
     /// Jenkins hash and counter expressions, which choose ports and zones.
     Hashing,
+    /// Rules that answer what they drop: an ICMP error or a TCP reset.
+    Rejection,
+    /// Rules that leave packets out of connection tracking.
+    Untracked,
+    /// Packets lost at random where they arrive: a netdev table with an ingress hook, and random numbers.
+    LossUp,
+    /// Packets lost at random where they leave: an egress hook, which Linux has since 5.16.
+    LossDown,
     /// The rules of a whole NAT, of the behaviour that needs most.
     Nat,
     /// Settings of connection tracking, which exist once rules use it.
@@ -44,7 +52,7 @@ pub enum Facility {
 
 impl Facility {
     /// Every one, in the order in which they are tried.
-    pub const ALL: [Facility; 17] = [
+    pub const ALL: [Facility; 21] = [
         Facility::NetworkNamespaces,
         Facility::Settings,
         Facility::Links,
@@ -54,6 +62,10 @@ impl Facility {
         Facility::Translation,
         Facility::DynamicMaps,
         Facility::Hashing,
+        Facility::Rejection,
+        Facility::Untracked,
+        Facility::LossUp,
+        Facility::LossDown,
         Facility::Nat,
         Facility::TrackingTimeouts,
         Facility::Tap,
@@ -76,6 +88,10 @@ impl Facility {
             Facility::Translation => "address translation",
             Facility::DynamicMaps => "maps with timeouts",
             Facility::Hashing => "hash and counter expressions",
+            Facility::Rejection => "answers to what is dropped",
+            Facility::Untracked => "packets left untracked",
+            Facility::LossUp => "loss, by an ingress hook",
+            Facility::LossDown => "loss, by an egress hook",
             Facility::Nat => "the rules of a whole NAT",
             Facility::TrackingTimeouts => "connection tracking timeouts",
             Facility::Tap => "packet tap (AF_PACKET)",
@@ -99,6 +115,14 @@ impl Facility {
             Facility::Translation => "every NAT",
             Facility::DynamicMaps => "mappings and permissions",
             Facility::Hashing => "NATs with several ports or addresses to choose from",
+            Facility::Rejection => {
+                "NATs with `unsolicited` or `tcp.unsolicited` other than \"dropped\", which some presets have"
+            }
+            Facility::Untracked => {
+                "ICMP errors behind NATs with `refresh` other than \"both\" or a `lifetime` that is not in whole seconds"
+            }
+            Facility::LossUp => "`loss` of what a node sends (`up`)",
+            Facility::LossDown => "`loss` of what a node gets (`down`)",
             Facility::Nat => "every NAT",
             Facility::TrackingTimeouts => "lifetimes of mappings",
             Facility::Tap => "connectivity checks in reports, --pcap",
@@ -112,7 +136,16 @@ impl Facility {
 
     /// Whether scenarios cannot run without it. Without the others they do, with less.
     pub const fn required(self) -> bool {
-        !matches!(self, Facility::Bridges | Facility::Tap | Facility::NameService)
+        !matches!(
+            self,
+            Facility::Bridges
+                | Facility::Rejection
+                | Facility::Untracked
+                | Facility::LossUp
+                | Facility::LossDown
+                | Facility::Tap
+                | Facility::NameService
+        )
     }
 
     /// Kernel modules that provide it, as `modprobe` names them.
@@ -121,9 +154,11 @@ impl Facility {
             Facility::Links => &["veth"],
             Facility::Bridges => &["bridge"],
             Facility::Rules | Facility::Counters | Facility::DynamicMaps => &["nf_tables"],
-            Facility::Tracking | Facility::TrackingTimeouts => &["nf_conntrack", "nft_ct"],
+            Facility::Tracking | Facility::TrackingTimeouts | Facility::Untracked => &["nf_conntrack", "nft_ct"],
             Facility::Translation => &["nft_chain_nat", "nft_nat"],
             Facility::Hashing => &["nft_hash", "nft_numgen"],
+            Facility::Rejection => &["nft_reject_ipv4"],
+            Facility::LossUp | Facility::LossDown => &["nf_tables", "nft_numgen"],
             Facility::Nat => {
                 &["nf_tables", "nft_chain_nat", "nft_nat", "nft_ct", "nft_hash", "nft_numgen", "nft_limit"]
             }
@@ -143,11 +178,14 @@ impl Facility {
             Facility::Rules | Facility::Counters | Facility::DynamicMaps => {
                 &["CONFIG_NF_TABLES", "CONFIG_NF_TABLES_IPV4"]
             }
-            Facility::Tracking | Facility::TrackingTimeouts => {
+            Facility::Tracking | Facility::TrackingTimeouts | Facility::Untracked => {
                 &["CONFIG_NF_CONNTRACK", "CONFIG_NF_CONNTRACK_ZONES", "CONFIG_NFT_CT"]
             }
             Facility::Translation => &["CONFIG_NF_NAT", "CONFIG_NFT_NAT"],
             Facility::Hashing => &["CONFIG_NFT_HASH", "CONFIG_NFT_NUMGEN"],
+            Facility::Rejection => &["CONFIG_NFT_REJECT_IPV4"],
+            Facility::LossUp => &["CONFIG_NF_TABLES_NETDEV", "CONFIG_NETFILTER_INGRESS", "CONFIG_NFT_NUMGEN"],
+            Facility::LossDown => &["CONFIG_NF_TABLES_NETDEV", "CONFIG_NETFILTER_EGRESS", "CONFIG_NFT_NUMGEN"],
             Facility::Nat => {
                 &["CONFIG_NFT_NAT", "CONFIG_NFT_CT", "CONFIG_NFT_HASH", "CONFIG_NFT_NUMGEN", "CONFIG_NFT_LIMIT"]
             }
@@ -222,7 +260,9 @@ mod tests {
     #[test]
     fn what_only_some_scenarios_need_does_not_stop_the_others() {
         assert!(sufficient(&all(|_| State::Ok)));
-        assert!(sufficient(&all(|f| if f == Facility::Bridges { State::Missing } else { State::Ok })));
+        for one in [Facility::Bridges, Facility::Rejection, Facility::Untracked, Facility::LossUp, Facility::LossDown] {
+            assert!(sufficient(&all(|f| if f == one { State::Missing } else { State::Ok })), "{one:?}");
+        }
         assert!(!sufficient(&all(|f| if f == Facility::Nat { State::Missing } else { State::Ok })));
         assert!(!sufficient(&all(|f| if f == Facility::Packets { State::Untried } else { State::Ok })));
         assert!(!sufficient(&[]), "nothing was tried");

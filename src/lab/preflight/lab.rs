@@ -16,7 +16,9 @@ use crate::lab::namespace::{self, Namespace, Sysctl};
 use crate::lab::{link, topology};
 use crate::nat::rules::{self, Stage};
 use crate::net::Network;
+use crate::nft::encode::loss::load_loss;
 use crate::nft::encode::{self, Load};
+use crate::nft::loss::{Course, Leak};
 use crate::nft::model::Table;
 use crate::plan::{Bridge, Gateway, Hop, Interface, Route};
 
@@ -116,6 +118,18 @@ impl TinyLab {
 
     pub(super) async fn piece(&self, table: &Table) -> Result<String, String> {
         encode::load_table(&self.rules.nft, table, Load::Fresh).await.map_err(|e| words(&e))?;
+        Ok("loaded".to_owned())
+    }
+
+    /// Of the loopback interface, as a lab does it to its links.
+    pub(super) async fn loss(&self, course: Course) -> Result<String, String> {
+        let leak = Leak { interface: "lo".to_owned(), course, share: 1 };
+        // A node has one such table.
+        let node = match course {
+            Course::In => &self.rules,
+            Course::Out => &self.inside,
+        };
+        load_loss(&node.nft, &[leak]).await.map_err(|e| words(&e))?;
         Ok("loaded".to_owned())
     }
 

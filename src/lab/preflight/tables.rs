@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::facility::Facility;
 use crate::nat::{Behavior, Filtering, Hairpinning, Mapping};
 use crate::net::Network;
-use crate::nft::model::{Base, Chain, Dir, DynOp, Dynamic, Field, Hook, Proto, Rule, Set, Step, Table, Type};
+use crate::nft::model::{Answer, Base, Chain, Dir, DynOp, Dynamic, Field, Hook, Proto, Rule, Set, Step, Table, Type};
 use crate::plan::Gateway;
 
 /// The gateway that needs most: both dependent axes, strict semantics (zones), a pool of addresses, hairpinning.
@@ -35,6 +35,8 @@ pub fn pieces() -> Vec<(Facility, Table)> {
         (Facility::Translation, table("translation", vec![], translation())),
         (Facility::DynamicMaps, table("maps", vec![map()], filter(dynamic()))),
         (Facility::Hashing, table("hashing", vec![], filter(hashing()))),
+        (Facility::Rejection, table("rejection", vec![], rejection())),
+        (Facility::Untracked, table("untracked", vec![], filter(vec![Step::L4(Proto::Udp), Step::Untracked]))),
     ]
 }
 
@@ -45,6 +47,13 @@ fn table(name: &str, sets: Vec<Set>, chain: Chain) -> Table {
 fn filter(steps: Vec<Step>) -> Chain {
     let base = Base { nat: false, hook: Hook::Prerouting, priority: -300 };
     Chain { name: "tried".to_owned(), base: Some(base), rules: vec![Rule::new(steps, "preflight")] }
+}
+
+/// Both answers, where NATs give them: before connection tracking, which is possible since Linux 5.9.
+fn rejection() -> Chain {
+    let answers = [(Proto::Udp, Answer::PortUnreachable), (Proto::Tcp, Answer::Reset)];
+    let rules = answers.map(|(p, answer)| Rule::new([Step::L4(p), Step::Reject(answer)], "preflight"));
+    Chain { rules: rules.into(), ..filter(vec![]) }
 }
 
 fn tracking() -> Vec<Step> {
@@ -85,7 +94,7 @@ fn hashing() -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nat::rules;
+    use crate::nat::{Refresh, Tcp, Unsolicited, UnsolicitedSyn, rules};
 
     fn kinds(table: &Table) -> Vec<std::mem::Discriminant<Step>> {
         table.rules().flat_map(|(_, r)| r.steps.iter().map(std::mem::discriminant)).collect()
@@ -94,8 +103,13 @@ mod tests {
     #[test]
     fn what_is_tried_piece_by_piece_is_what_the_whole_nat_uses() {
         let external = vec![Ipv4Addr::new(203, 0, 113, 2), Ipv4Addr::new(203, 0, 113, 3)];
-        let gateway = gateway("wan0", external, Network::new(Ipv4Addr::new(192, 168, 1, 0), 24));
-        let whole = kinds(&rules::table(&gateway));
+        let most = gateway("wan0", external, Network::new(Ipv4Addr::new(192, 168, 1, 0), 24));
+        // What only some scenarios ask for.
+        let tcp = Tcp { unsolicited: UnsolicitedSyn::Reset, ..most.behavior.tcp() };
+        let unsolicited = Unsolicited::Icmp;
+        let behavior = Behavior { unsolicited, tcp: Some(tcp), refresh: Refresh::Outbound, ..most.behavior };
+        let some = Gateway { behavior, ..most.clone() };
+        let whole: Vec<_> = [most, some].iter().flat_map(|gateway| kinds(&rules::table(gateway))).collect();
         for (facility, table) in pieces() {
             for (step, kind) in table.rules().flat_map(|(_, r)| &r.steps).zip(kinds(&table)) {
                 // How a NAT translates differs by preset; that it does is what counts here.

@@ -115,6 +115,18 @@ fn a_kernel_without_modules_is_told_which() {
 }
 
 #[test]
+fn a_kernel_without_egress_hooks_runs_what_loses_nothing_on_the_way_in() {
+    let limited = Finding {
+        state: State::Limited,
+        ..missing(Facility::LossDown, "load nftables table: Operation not supported")
+    };
+    let all = remedies(&ordinary(), &[], std::slice::from_ref(&limited), PROGRAM);
+    assert_eq!(all.iter().map(|r| r.lines.join("; ")).collect::<Vec<_>>(), ["sudo modprobe -a nf_tables nft_numgen"]);
+    assert!(all[0].what.contains("CONFIG_NETFILTER_EGRESS") && !all[0].what.contains("INGRESS"), "{all:?}");
+    assert!(limited.facility.needed_for().contains("`loss`"));
+}
+
+#[test]
 fn root_without_its_rights_and_a_refusal_without_a_reason() {
     let weak = Facts { uid: 0, capabilities: Some(1 << NET_ADMIN), ..ordinary() };
     let all = remedies(&weak, &refused(Way::PlainRoot, "Operation not permitted"), &[], PROGRAM);
