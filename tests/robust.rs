@@ -13,10 +13,13 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use natlab::agent::turn_shim::framing;
+use natlab::agent::turn_shim::message::{Repetitions, is_from_peer, is_to_peer, refuse};
 use natlab::event::Direction;
 use natlab::event::decode::Decoder;
 use natlab::net::Transport;
 use natlab::probe::turn::message;
+use natlab::probe::wire;
 use natlab::server::stun::{Endpoints, Options, Place, answer};
 use natlab::server::turn::frame;
 use natlab::server::turn::front::{Front, Inbound};
@@ -80,6 +83,7 @@ fn datagram(bytes: &[u8]) -> Vec<u8> {
 fn no_parser_panics_on_any_message_of_the_corpus() {
     let (endpoints, options, now) = (endpoints(), Options { software: Some("natlab".to_owned()) }, Instant::now());
     let (mut front, mut decoder) = (front(), Decoder::new());
+    let (mut bindings, mut refused, mut framed) = (0, 0, 0);
     for (name, whole) in corpus() {
         // Every beginning of it too, since a stream may end anywhere.
         for length in (0..=whole.len().min(120)).chain([whole.len()]) {
@@ -99,8 +103,35 @@ fn no_parser_panics_on_any_message_of_the_corpus() {
                 assert_eq!(frame::begins(head).map(|f| (f.on_wire, f.message)), message::frame(head), "{name}");
             }
             decoder.packet("node", Direction::In, &datagram(bytes));
+            if wire::read(bytes).is_some() {
+                assert_eq!(bytes.len() % 4, 0, "{name}: no whole message");
+                bindings += 1;
+            }
+            if let Some(answer) = refuse(bytes, |_| true, 400, "no") {
+                assert_eq!((&answer[4..20], answer[0] & 1, answer[1] & 0x10), (&bytes[4..20], 1, 0x10), "{name}");
+                refused += 1;
+            }
+            if let Some(frame) = framing::frame(bytes) {
+                assert!(frame.len() % 4 == 0 && framing::frame(&frame).as_ref() == Some(&frame), "{name}");
+                framed += 1;
+            }
+            // What belongs to the data plane is never taken for a repetition, nor for a message that may be answered.
+            let data = is_to_peer(bytes) || is_from_peer(bytes);
+            let mut seen = Repetitions::default();
+            assert!(seen.is_new(bytes) && (seen.is_new(bytes) || !data), "{name}");
+            // RFC 8489 §5: the first two bits of every message are zeros.
+            if bytes.first().is_some_and(|first| first >> 6 != 0) {
+                let nothing = refuse(bytes, |_| true, 400, "no").is_none() && wire::read(bytes).is_none();
+                assert!(
+                    nothing && message::read(bytes).is_none_or(|m| !matches!(m, message::Incoming::Response(_))),
+                    "{name}"
+                );
+                let over = Transport::Udp;
+                assert!(answer(bytes, client(), Place::PRIMARY, over, &endpoints, &options).is_none(), "{name}");
+            }
         }
     }
+    assert!(bindings > 40 && refused > 40 && framed > 100, "{bindings} {refused} {framed}");
 }
 
 /// What an answer to an unverified source may be longer than its request by, and who requires it.

@@ -20,7 +20,7 @@ mod client;
 pub mod framing;
 mod hold;
 mod link;
-mod message;
+pub mod message;
 
 use std::collections::HashMap;
 use std::io;

@@ -151,8 +151,9 @@ pub enum Content {
 pub fn read(bytes: &[u8]) -> Option<(Id, Content)> {
     let mut raw = bytes.to_vec();
     let length = usize::from(u16::from_be_bytes([*raw.get(2)?, *raw.get(3)?]));
-    // A message fills its datagram; what is cut off or has something behind it is none.
-    if raw.len() != length + 20 {
+    // A message begins with two bits of zero (RFC 8489 §5), at which the crate does not look. It fills its datagram; what is
+    // cut off or has something behind it is none.
+    if raw.len() != length + 20 || raw.first()? >> 6 != 0 {
         return None;
     }
     let cookie = raw.get_mut(COOKIE)?;

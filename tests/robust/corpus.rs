@@ -125,6 +125,12 @@ pub fn messages() -> Vec<Entry> {
     }
     add("trailing-bytes".into(), [&good[..], &[0; 8]].concat());
     add("two-at-once".into(), [&good[..], &good[..]].concat());
+    // Data whose first bytes are the magic cookie, in ChannelData (RFC 8656 §12.4); and what is not even that.
+    for (name, first) in [("channel-with-cookie", 0x40), ("first-bits-10", 0x80), ("first-bits-11", 0xc0)] {
+        let mut bytes = good.clone();
+        bytes[0] |= first;
+        add(name.into(), bytes);
+    }
     add("fingerprint-right".into(), with_fingerprint(good.clone()));
     add("fingerprint-not-last".into(), {
         let bytes = with_fingerprint(message(0x0001, &[]));

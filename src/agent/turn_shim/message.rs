@@ -14,12 +14,12 @@ const SEND_INDICATION: [u8; 2] = [0x00, 0x16];
 const DATA_INDICATION: [u8; 2] = [0x00, 0x17];
 
 /// Something for a peer: a Send indication or ChannelData (RFC 8656 §11.1, §12.5).
-pub(super) fn is_to_peer(message: &[u8]) -> bool {
+pub fn is_to_peer(message: &[u8]) -> bool {
     is_channel_data(message) || message.starts_with(&SEND_INDICATION)
 }
 
 /// Something from a peer: a Data indication or ChannelData (RFC 8656 §11.4, §12.7).
-pub(super) fn is_from_peer(message: &[u8]) -> bool {
+pub fn is_from_peer(message: &[u8]) -> bool {
     is_channel_data(message) || message.starts_with(&DATA_INDICATION)
 }
 
@@ -28,9 +28,15 @@ fn is_channel_data(message: &[u8]) -> bool {
     message.first().is_some_and(|first| first >> 6 == 0b01)
 }
 
+/// The first two bits are 00, and the magic cookie is there (RFC 8489 §5). The crate looks at the cookie alone, with which the
+/// data of a channel may begin as well.
+fn is_message(message: &[u8]) -> bool {
+    message.first().is_some_and(|first| first >> 6 == 0b00) && stun::message::is_message(message)
+}
+
 /// The error response to a STUN request of the types `which`; `None` for anything else.
-pub(super) fn refuse(message: &[u8], which: impl Fn(MessageType) -> bool, code: u16, reason: &str) -> Option<Vec<u8>> {
-    if !stun::message::is_message(message) {
+pub fn refuse(message: &[u8], which: impl Fn(MessageType) -> bool, code: u16, reason: &str) -> Option<Vec<u8>> {
+    if !is_message(message) {
         return None;
     }
     let mut request = Message { raw: message.to_vec(), ..Message::default() };
@@ -47,12 +53,12 @@ pub(super) fn refuse(message: &[u8], which: impl Fn(MessageType) -> bool, code: 
 
 /// Recognises retransmissions by transaction id (RFC 8489 §6.2.1).
 #[derive(Debug, Default)]
-pub(super) struct Repetitions(VecDeque<[u8; 12]>);
+pub struct Repetitions(VecDeque<[u8; 12]>);
 
 impl Repetitions {
     /// Not a request that was here before.
-    pub(super) fn is_new(&mut self, message: &[u8]) -> bool {
-        let is_request = stun::message::is_message(message) && message[0] & 0x01 == 0 && message[1] & 0x10 == 0;
+    pub fn is_new(&mut self, message: &[u8]) -> bool {
+        let is_request = is_message(message) && message[0] & 0x01 == 0 && message[1] & 0x10 == 0;
         let id: [u8; 12] = match message.get(8..20).and_then(|id| id.try_into().ok()) {
             Some(id) if is_request => id,
             _ => return true, // indications and data may well be equal
