@@ -20,6 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nat::rules::{Lists, lists};
@@ -28,7 +29,7 @@ use crate::net::Transport;
 
 pub use packet::{Content, Disposition, Packet, Segment, Side, Why};
 
-use keys::{Part, affine, filter_part, filtering};
+use keys::{Part, affine, filter_part, filtering, lifetime};
 use mapping::Mapping;
 use ports::Parity;
 
@@ -37,7 +38,9 @@ use ports::Parity;
 pub struct Translator {
     gateway: Gateway,
     /// The ports that are tried, in order.
-    lists: Lists,
+    lists: Arc<Lists>,
+    /// Before then nothing ends.
+    next_end: Duration,
     mappings: Vec<Mapping>,
     /// Who may come in by a hairpin that keeps the inside source: protocol, inside endpoint, part of the inside remote.
     inside_permits: BTreeMap<(Transport, SocketAddrV4, Part), Duration>,
@@ -55,8 +58,18 @@ impl Translator {
     /// Without any state.
     pub fn new(gateway: Gateway) -> Self {
         let (inside_permits, inside_sessions, next, paired, blocks) = Default::default();
-        let lists = lists(&gateway.behavior, gateway.seed);
-        Translator { gateway, lists, mappings: vec![], inside_permits, inside_sessions, next, paired, blocks }
+        let lists = Arc::new(lists(&gateway.behavior, gateway.seed));
+        Translator {
+            gateway,
+            lists,
+            next_end: Duration::ZERO,
+            mappings: vec![],
+            inside_permits,
+            inside_sessions,
+            next,
+            paired,
+            blocks,
+        }
     }
 
     /// What becomes of a packet that arrives from one side at a time since the start; times never go back.
@@ -65,7 +78,7 @@ impl Translator {
     }
 
     /// The same, beside another NAT that made a new mapping at `seen`, if it made one: where the behaviour leaves that choice
-    /// open, it is taken over; where not, the own choice stands, and the two differ.
+    /// open, it is taken over, or at least the choice of the address; where not, the own choice stands, and the two differ.
     pub fn pass_as_seen(&mut self, from: Side, packet: &Packet, at: Duration, seen: SocketAddrV4) -> Disposition {
         self.decide(from, packet, at, Some(seen))
     }
@@ -98,10 +111,17 @@ impl Translator {
 
     /// What has ended leaves nothing behind.
     fn forget(&mut self, at: Duration) {
+        if at < self.next_end {
+            return;
+        }
         self.mappings.retain(|m| m.expires.is_none_or(|e| at < e));
         self.mappings.iter_mut().for_each(|m| m.forget(at));
         self.inside_permits.retain(|_, e| at < *e);
         self.inside_sessions.retain(|_, (_, e)| at < *e);
+        // What comes from now on lives that long at least.
+        let b = &self.gateway.behavior;
+        let shortest = lifetime(b, Transport::Udp).min(lifetime(b, Transport::Tcp));
+        self.next_end = self.ends().into_iter().fold(at + shortest, Duration::min);
     }
 
     /// Whether it keeps no state at all.

@@ -62,14 +62,17 @@ impl Translator {
         inside: SocketAddrV4,
         remote: SocketAddrV4,
     ) -> Option<usize> {
-        self.remember(transport, self.fixed_of(transport, inside));
+        let fixed = self.fixed_of(transport, inside);
+        let is_fixed = fixed.is_some();
+        self.remember(transport, fixed);
         let b = &self.gateway.behavior;
         let (part, affine) = (mapping_part(b, transport, remote), affine(b, transport));
         let position = |is: &dyn Fn(&Mapping) -> bool| {
             self.mappings.iter().position(|m| m.transport == transport && m.inside == inside && is(m))
         };
-        position(&|m| affine && m.sessions.contains_key(&remote))
-            .or_else(|| position(&|m| m.expires.is_none()))
+        let begun = affine.then(|| position(&|m| m.sessions.contains_key(&remote))).flatten();
+        begun
+            .or_else(|| is_fixed.then(|| position(&|m| m.expires.is_none())).flatten())
             .or_else(|| position(&|m| m.towards.is_some_and(|(p, _)| p == part)))
     }
 

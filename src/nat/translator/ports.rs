@@ -50,8 +50,11 @@ impl Translator {
         }
         let addresses = self.addresses(*inside.ip());
         let wish = |address| Wish { transport, inside, remote, address };
-        let seen = seen.filter(|s| addresses.contains(s.ip()) && self.allows(wish(*s.ip()), s.port()));
-        let own = || addresses.iter().find_map(|a| self.port(wish(*a)).map(|p| wish(*a).at(p)));
+        let seen = seen.filter(|s| addresses.contains(s.ip()));
+        // Where the port that was seen is not allowed, its address may still be.
+        let first = seen.map(|s| *s.ip());
+        let own = || first.iter().chain(&addresses).find_map(|a| self.port(wish(*a)).map(|p| wish(*a).at(p)));
+        let seen = seen.filter(|s| self.allows(wish(*s.ip()), s.port()));
         let nobody = if addresses.is_empty() { Why::NoAddress } else { Why::NoPort };
         let chosen = seen.or_else(own).ok_or(nobody)?;
         self.paired.entry(*inside.ip()).or_insert(*chosen.ip());
@@ -102,7 +105,7 @@ impl Translator {
 
     /// The ports that are tried, in order; of blocks the host's own, or while it has none those of the first that is nobody's.
     fn list(&self, w: Wish) -> &[u16] {
-        match &self.lists {
+        match &*self.lists {
             Lists::All(ports) => ports,
             Lists::Parity { even, odd } => match Parity::of(w.inside.port()) {
                 Parity::Even => even,
@@ -119,12 +122,12 @@ impl Translator {
 
     /// Whether the inside port lies in the host's block, if it has one.
     fn block_allows(&self, w: Wish) -> bool {
-        !matches!(self.lists, Lists::Blocks(_)) || self.list(w).contains(&w.inside.port())
+        !matches!(*self.lists, Lists::Blocks(_)) || self.list(w).contains(&w.inside.port())
     }
 
     /// The block that a port belongs to.
     fn block_at(&self, port: u16) -> Option<usize> {
-        match &self.lists {
+        match &*self.lists {
             Lists::Blocks(blocks) => blocks.iter().position(|b| b.contains(&port)),
             _ => None,
         }
