@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::closed_form::Means;
 use super::rule::{End, Path, direct};
 use super::unknown::{Assumptions, Unknown};
-use crate::nat::{Behavior, Hairpinning, Semantics};
+use crate::nat::{Behavior, Filtering, Hairpinning, Semantics};
 
 /// The place where two sides meet: each with the gateways before it, and the common ones, innermost first.
 struct Place<'a> {
@@ -112,6 +112,13 @@ impl Place<'_> {
             return Path::Closed("nobody knows an external endpoint of the other".to_owned());
         }
         let chains = self.inner.map(Chain::of);
+        if !self.lets_turn(self.common[owner].filtering, &chains) {
+            return Path::Closed(
+                "their common NAT turns packets around with their inside source, and neither side has sent to the one that the \
+                 other sends from, so its filter is closed"
+                    .to_owned(),
+            );
+        }
         if !self.reachable() || !chains.iter().all(Chain::admits_everybody) {
             return Path::Closed(
                 "packets that their common NAT turns around keep their inside source, which the receiver never sent to"
@@ -126,6 +133,18 @@ impl Place<'_> {
                  meet inside: {reason}"
             )),
             path => path,
+        }
+    }
+
+    /// Whether a filter on inside endpoints lets at least one side's packets turn around. What either sends opens it for the
+    /// endpoint that it sends *from*, which must be the one that it announced: packets to that are what comes back.
+    fn lets_turn(&self, filtering: Filtering, chains: &[Chain; 2]) -> bool {
+        let both = self.sides.iter().all(|s| s.announces_reflexive);
+        let one_endpoint = [0, 1].map(|i| chains[i].has_one_endpoint());
+        match filtering {
+            Filtering::EndpointIndependent => true,
+            Filtering::AddressDependent => both && [0, 1].iter().any(|i| one_endpoint[*i] && !chains[1 - *i].roams()),
+            Filtering::AddressAndPortDependent => both && one_endpoint == [true; 2],
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Packet by packet: two agents that check candidate pairs as RFC 8445 says, behind gateways that keep tables as RFC
-//! 4787 says. Slow and literal on purpose; the closed form has to agree with it.
+//! Packet by packet: two agents that check candidate pairs as RFC 8445 says, behind gateways that are the reference translator,
+//! which is held against the kernel. Slow and literal on purpose; the closed form has to agree with it.
 //!
 //! Nothing is taken from the closed form: who reaches whom follows from addresses, tables and routes alone.
 
@@ -8,6 +8,8 @@ mod gateway;
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use super::closed_form::Situation;
 use crate::ice::{CandidatePolicy, CandidateType, OfferRole};
@@ -16,18 +18,18 @@ use crate::net::Transport;
 use crate::scenario::ExpectedOutcome;
 
 use agent::{Agent, Base};
-use gateway::{Gateway, Hairpin};
+use gateway::{Gateway, Place};
 
-/// Unique number of an address and a port.
-type Endpoint = (u32, u16);
+type Endpoint = SocketAddrV4;
 /// Where a packet is: on the Internet or inside the gateway of this place.
 type Realm = Option<usize>;
 
-const STUN: Endpoint = (1, 3478);
-const TURN_ADDRESS: u32 = 2;
+const STUN: Endpoint = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 3478);
+const TURN_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 const AGENT_PORT: u16 = 5000;
 /// Half a second each; long enough for seven transmissions that double their distance, from the latest start on.
 const TICKS: usize = 90;
+const TICK: Duration = Duration::from_millis(500);
 
 /// A check or its answer.
 #[derive(Clone, Copy, Debug)]
@@ -117,20 +119,20 @@ pub(super) fn simulate_with(situation: &Situation, timing: Timing, draw: Draw) -
 
 struct World {
     gateways: Vec<Gateway>,
-    hosts: [(Realm, u32); 2],
+    hosts: [(Realm, Ipv4Addr); 2],
     agents: [Agent; 2],
     /// By agent: addresses that its relay lets in.
-    permissions: [BTreeSet<u32>; 2],
+    permissions: [BTreeSet<Ipv4Addr>; 2],
     queue: VecDeque<(usize, Base, Packet)>,
+    now: Duration,
 }
 
 impl World {
     fn of(situation: &Situation, draw: Draw) -> World {
-        let mut gateways = Vec::new();
+        let mut places: Vec<Place> = Vec::new();
         let mut add = |behavior: Behavior, outside: Realm, isolated: bool| {
-            let address = 1000 * (1 + gateways.len() as u32);
-            gateways.push(Gateway::new(behavior, outside, address, isolated, draw));
-            Some(gateways.len() - 1)
+            places.push(Place { behavior, outside, isolated, number: places.len() as u8 });
+            Some(places.len() - 1)
         };
         let sides = [&situation.offerer, &situation.answerer];
         let common = situation.shared.map_or(0, |s| s.gateways);
@@ -141,13 +143,15 @@ impl World {
             });
         let realms =
             sides.map(|s| s.gateways.iter().rev().skip(common).fold(innermost, |outside, b| add(*b, outside, false)));
-        let hosts = [(realms[0], 10), (realms[1], 11)];
+        let hosts = [(realms[0], Ipv4Addr::new(10, 0, 0, 10)), (realms[1], Ipv4Addr::new(10, 0, 0, 11))];
+        let gateways = (0..places.len()).map(|g| Gateway::new(places[g], &sources(&places, &hosts, Some(g)), draw));
+        let gateways = gateways.collect();
         let agents = [Agent::new(), Agent::new()];
         let permissions = [BTreeSet::new(), BTreeSet::new()];
-        let mut world = World { gateways, hosts, agents, permissions, queue: VecDeque::new() };
+        let mut world = World { gateways, hosts, agents, permissions, queue: VecDeque::new(), now: Duration::ZERO };
         for (i, side) in sides.into_iter().enumerate() {
             use CandidatePolicy as P;
-            let own = (hosts[i].1, AGENT_PORT);
+            let own = Endpoint::new(hosts[i].1, AGENT_PORT);
             let blocked = side.gateways.iter().any(|g| g.udp == UdpPolicy::Blocked);
             let turn = !side.wrong_credentials && side.turn.iter().any(|t| *t == Transport::Tcp || !blocked);
             let asks = side.stun || !side.wrong_credentials && side.turn.contains(&Transport::Udp);
@@ -161,7 +165,7 @@ impl World {
                 agent.gather(CandidateType::ServerReflexive, reflexive, Base::Host);
             }
             if let (true, P::All | P::Relay) = (turn, side.policy) {
-                agent.gather(CandidateType::Relayed, (TURN_ADDRESS, 50_000 + i as u16), Base::Relay);
+                agent.gather(CandidateType::Relayed, Endpoint::new(TURN_ADDRESS, 50_000 + i as u16), Base::Relay);
             }
         }
         for i in [0, 1] {
@@ -173,14 +177,13 @@ impl World {
 
     /// The source that a packet to the STUN server arrives with.
     fn ask_stun(&mut self, i: usize, own: Endpoint) -> Option<Endpoint> {
-        let packet = Packet { from: own, to: STUN, what: Message::Request { transaction: usize::MAX } };
+        let mut packet = Packet { from: own, to: STUN, what: Message::Request { transaction: usize::MAX } };
         let mut realm = self.hosts[i].0;
-        let mut from = own;
         while let Some(g) = realm {
-            from = self.gateways[g].outbound(Packet { from, ..packet })?.from;
-            realm = self.gateways[g].outside;
+            packet = self.gateways[g].from_inside(packet, self.now)?.0;
+            realm = self.gateways[g].place.outside;
         }
-        Some(from)
+        Some(packet.from)
     }
 
     fn run(&mut self, timing: Timing) {
@@ -191,6 +194,7 @@ impl World {
             OfferRole::Answerer => [1, 0],
         };
         for tick in 0..TICKS {
+            self.now = TICK * tick as u32;
             for i in order {
                 if tick >= starts[i] {
                     for (base, packet) in self.agents[i].due(tick) {
@@ -220,7 +224,7 @@ impl World {
         match base {
             Base::Host => self.route(packet, self.hosts[i].0, true),
             Base::Relay => {
-                self.permissions[i].insert(packet.to.0);
+                self.permissions[i].insert(*packet.to.ip());
                 self.route(packet, None, false)
             }
         }
@@ -234,38 +238,32 @@ impl World {
         mut from_neighbour: bool,
     ) -> Option<(usize, Base, Packet)> {
         loop {
-            let cut_off = from_neighbour && realm.is_some_and(|g| self.gateways[g].isolated);
-            if let Some(i) = (0..2).find(|i| self.hosts[*i] == (realm, packet.to.0)) {
+            let to = *packet.to.ip();
+            let cut_off = from_neighbour && realm.is_some_and(|g| self.gateways[g].place.isolated);
+            if let Some(i) = (0..2).find(|i| self.hosts[*i] == (realm, to)) {
                 return (!cut_off).then_some((i, Base::Host, packet));
             }
-            if let Some(inner) = self.gateway_towards(realm, packet.to.0) {
+            if let Some(inner) = self.gateway_towards(realm, to) {
                 let gateway = &mut self.gateways[inner];
                 if gateway.translates() && cut_off {
                     return None;
                 }
-                packet = gateway.inbound(packet)?;
+                packet = gateway.from_outside(packet, self.now)?;
                 (realm, from_neighbour) = (Some(inner), false);
                 continue;
             }
             let Some(g) = realm else { return self.at_relay(packet) };
             let gateway = &mut self.gateways[g];
-            if gateway.owns(packet.to.0) {
-                match gateway.turn_around(packet) {
-                    Hairpin::Dropped => return None,
-                    Hairpin::Inside(turned) => packet = turned,
-                }
-                from_neighbour = false;
-                continue;
-            }
-            packet = gateway.outbound(packet)?;
-            (realm, from_neighbour) = (gateway.outside, true);
+            let turned;
+            (packet, turned) = gateway.from_inside(packet, self.now)?;
+            (realm, from_neighbour) = if turned { (realm, false) } else { (gateway.place.outside, true) };
         }
     }
 
     /// The gateway of a network that packets to this address enter: its own address if it translates, addresses
     /// inside it if it does not.
-    fn gateway_towards(&self, realm: Realm, address: u32) -> Option<usize> {
-        (0..self.gateways.len()).filter(|g| self.gateways[*g].outside == realm).find(|g| {
+    fn gateway_towards(&self, realm: Realm, address: Ipv4Addr) -> Option<usize> {
+        (0..self.gateways.len()).filter(|g| self.gateways[*g].place.outside == realm).find(|g| {
             if self.gateways[*g].translates() {
                 return self.gateways[*g].owns(address);
             }
@@ -276,7 +274,7 @@ impl World {
 
     fn at_relay(&self, packet: Packet) -> Option<(usize, Base, Packet)> {
         let i = (0..2).find(|i| self.agents[*i].relay() == Some(packet.to))?;
-        self.permissions[i].contains(&packet.from.0).then_some((i, Base::Relay, packet))
+        self.permissions[i].contains(packet.from.ip()).then_some((i, Base::Relay, packet))
     }
 
     /// The best pair that works both ways, by RFC 8445 §6.1.2.3 with the offerer controlling.
@@ -315,7 +313,12 @@ fn preference(kind: CandidateType) -> u64 {
     }
 }
 
-/// Whether a gateway changes addresses.
-fn translates(behavior: &Behavior) -> bool {
-    behavior.translation.translates()
+/// Addresses that packets from a network bear as their source.
+fn sources(places: &[Place], hosts: &[(Realm, Ipv4Addr)], realm: Realm) -> Vec<Ipv4Addr> {
+    let own = hosts.iter().filter(|(r, _)| *r == realm).map(|(_, address)| *address);
+    let inner = (0..places.len()).filter(|g| places[*g].outside == realm).flat_map(|g| {
+        let inside = sources(places, hosts, Some(g));
+        if places[g].behavior.translation.translates() { places[g].external(&inside) } else { inside }
+    });
+    own.chain(inner).collect()
 }

@@ -1,173 +1,119 @@
-//! A gateway as RFC 4787 describes it: a mapping table, permissions by external endpoint, and, for reply affinity,
-//! sessions.
+//! A gateway of the simulation: the reference translator, and where it stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
-use super::{Draw, Endpoint, Packet, Realm, translates};
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Pooling, Semantics, Translation, UdpPolicy};
+use super::{Draw, Packet, Realm};
+use crate::nat::translator::{self, Disposition, Side, Translator};
+use crate::nat::{Behavior, Gateway as Declared, Pair, Pooling, Translation};
+use crate::net::Transport;
 
-pub(super) struct Gateway {
-    behavior: Behavior,
+/// Where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub behavior: Behavior,
     pub outside: Realm,
-    /// The first of its external addresses; the others follow.
-    pub address: u32,
+    /// Nodes of its network cannot reach each other there.
     pub isolated: bool,
-    /// In which order a pool's addresses are taken.
-    draw: Draw,
-    /// Inside endpoint and what the mapping depends on, to external endpoint.
-    mappings: BTreeMap<(Endpoint, Option<u32>, Option<u16>), Endpoint>,
-    owners: BTreeMap<Endpoint, Endpoint>,
-    /// Of a 1:1 NAT: inside addresses, each at the place of its external one.
-    hosts: Vec<u32>,
-    /// External endpoint (without translation: inside endpoint) and what the filter depends on.
-    permissions: BTreeSet<(Endpoint, u32, Option<u16>)>,
-    /// Inside endpoint and remote endpoint, to the external endpoint that their session uses.
-    sessions: BTreeMap<(Endpoint, Endpoint), Endpoint>,
+    /// Number among all gateways.
+    pub number: u8,
 }
 
-pub(super) enum Hairpin {
-    Dropped,
-    Inside(Packet),
+impl Place {
+    /// Its external addresses; of a 1:1 NAT one for each of `inside`.
+    pub fn external(&self, inside: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+        let count = match self.behavior.translation {
+            Translation::None => 0,
+            Translation::Napt => usize::from(self.behavior.addresses),
+            Translation::OneToOne => inside.len(),
+        };
+        (0..=u8::MAX).map(|n| Ipv4Addr::new(203, 0, self.number, n)).take(count).collect()
+    }
+}
+
+pub(super) struct Gateway {
+    pub place: Place,
+    external: Vec<Ipv4Addr>,
+    nat: Translator,
+    /// In which order a pool's addresses are taken.
+    draw: Draw,
 }
 
 impl Gateway {
-    pub fn new(behavior: Behavior, outside: Realm, address: u32, isolated: bool, draw: Draw) -> Gateway {
-        Gateway {
-            behavior,
-            outside,
-            address,
-            isolated,
-            draw,
-            mappings: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            hosts: Vec::new(),
-            permissions: BTreeSet::new(),
-            sessions: BTreeMap::new(),
-        }
+    /// `inside`: the addresses that come from there.
+    pub fn new(place: Place, inside: &[Ipv4Addr], draw: Draw) -> Gateway {
+        let external = place.external(inside);
+        let nat = translator(&place, &external, inside);
+        Gateway { place, external, nat, draw }
     }
 
     pub fn translates(&self) -> bool {
-        translates(&self.behavior)
+        self.place.behavior.translation.translates()
     }
 
-    pub fn owns(&self, address: u32) -> bool {
-        let count = match self.behavior.translation {
-            // As many as there are hosts, of which there are two.
-            Translation::OneToOne => 2,
-            _ => u32::from(self.behavior.addresses),
-        };
-        self.translates() && (self.address..self.address + count).contains(&address)
+    pub fn owns(&self, address: Ipv4Addr) -> bool {
+        self.external.contains(&address)
     }
 
-    fn affine(&self) -> bool {
-        self.behavior.semantics == Semantics::ReplyAffine
-    }
-
-    fn blocked(&self) -> bool {
-        self.behavior.udp == UdpPolicy::Blocked
-    }
-
-    /// From inside to outside.
-    pub fn outbound(&mut self, packet: Packet) -> Option<Packet> {
-        if self.blocked() {
-            return None;
-        }
-        let from = if self.translates() { self.external(packet.from, packet.to) } else { packet.from };
-        let permission = self.permission(from, packet.to);
-        self.permissions.insert(permission);
-        Some(Packet { from, ..packet })
-    }
-
-    /// From outside to inside.
-    pub fn inbound(&mut self, packet: Packet) -> Option<Packet> {
-        // A packet from the outside with the own address as its source is dropped by every router.
-        if self.blocked() || self.owns(packet.from.0) {
-            return None;
-        }
-        if !self.translates() {
-            return self.lets_in(packet.to, packet.from).then_some(packet);
-        }
-        let owner = *self.owners.get(&packet.to)?;
-        if self.affine() {
-            match self.sessions.get(&(owner, packet.from)) {
-                Some(own) if *own == packet.to => return Some(Packet { to: owner, ..packet }),
-                // One session of these two endpoints already runs through another endpoint.
-                Some(_) => return None,
-                None => {}
-            }
-        }
-        if !self.lets_in(packet.to, packet.from) {
-            return None;
-        }
-        self.sessions.insert((owner, packet.from), packet.to);
-        Some(Packet { to: owner, ..packet })
-    }
-
-    /// From inside to an own external endpoint.
-    pub fn turn_around(&mut self, packet: Packet) -> Hairpin {
-        let Some(owner) = self.owners.get(&packet.to).copied() else { return Hairpin::Dropped };
-        if self.blocked() {
-            return Hairpin::Dropped;
-        }
-        match self.behavior.hairpinning {
-            Hairpinning::None => Hairpin::Dropped,
-            Hairpinning::InternalSource => Hairpin::Inside(Packet { to: owner, ..packet }),
-            Hairpinning::ExternalSource => {
-                let Some(sent) = self.outbound(packet) else { return Hairpin::Dropped };
-                let known = self.sessions.get(&(owner, sent.from)).copied();
-                let clash = self.affine() && known.is_some_and(|own| own != packet.to);
-                let established = self.affine() && known == Some(packet.to);
-                if clash || !established && !self.lets_in(packet.to, sent.from) {
-                    return Hairpin::Dropped;
-                }
-                self.sessions.insert((owner, sent.from), packet.to);
-                Hairpin::Inside(Packet { to: owner, ..sent })
-            }
+    /// A packet from inside: out, or turned round to where it came from (second).
+    pub fn from_inside(&mut self, packet: Packet, at: Duration) -> Option<(Packet, bool)> {
+        match self.pass(Side::Inside, packet, at) {
+            Disposition::Outside(sent) => Some((packet.like(&sent), false)),
+            Disposition::Hairpinned(turned) => Some((packet.like(&turned), true)),
+            _ => None,
         }
     }
 
-    fn external(&mut self, inside: Endpoint, remote: Endpoint) -> Endpoint {
-        if let (true, Some(own)) = (self.affine(), self.sessions.get(&(inside, remote))) {
-            return *own;
+    /// A packet from outside that comes in.
+    pub fn from_outside(&mut self, packet: Packet, at: Duration) -> Option<Packet> {
+        match self.pass(Side::Outside, packet, at) {
+            Disposition::Inside(came) => Some(packet.like(&came)),
+            _ => None,
         }
-        let key = match self.behavior.mapping {
-            Mapping::EndpointIndependent => (inside, None, None),
-            Mapping::AddressDependent => (inside, Some(remote.0), None),
-            Mapping::AddressAndPortDependent => (inside, Some(remote.0), Some(remote.1)),
-        };
-        let own = match self.mappings.get(&key) {
-            Some(own) => *own,
-            None => self.new_endpoint(inside),
-        };
-        self.mappings.insert(key, own);
-        self.owners.insert(own, inside);
-        self.sessions.insert((inside, remote), own);
-        own
     }
 
-    fn new_endpoint(&mut self, inside: Endpoint) -> Endpoint {
-        if self.behavior.translation == Translation::OneToOne {
-            let place = self.hosts.iter().position(|host| *host == inside.0).unwrap_or_else(|| {
-                self.hosts.push(inside.0);
-                self.hosts.len() - 1
-            });
-            return (self.address + place as u32, inside.1);
+    fn pass(&mut self, from: Side, packet: Packet, at: Duration) -> Disposition {
+        let what = translator::Packet::udp(packet.from, packet.to);
+        if self.place.behavior.pooling == Pooling::Paired || self.external.is_empty() {
+            return self.nat.pass(from, &what, at);
         }
-        let number = self.mappings.len() as u32;
-        let place = match self.behavior.pooling {
-            Pooling::Paired => 0,
-            Pooling::Arbitrary => self.draw.place(number) % u32::from(self.behavior.addresses),
-        };
-        (self.address + place, 20_000 + number as u16)
+        let mappings = self.nat.externals(Transport::Udp, at).len();
+        let drawn = self.external[self.draw.place(mappings as u32) as usize % self.external.len()];
+        // No port is seen, so that it is the translator's own choice.
+        self.nat.pass_as_seen(from, &what, at, SocketAddrV4::new(drawn, 0))
     }
+}
 
-    fn permission(&self, own: Endpoint, remote: Endpoint) -> (Endpoint, u32, Option<u16>) {
-        let port = self.behavior.filtering == Filtering::AddressAndPortDependent;
-        (own, remote.0, port.then_some(remote.1))
+impl Packet {
+    /// With other addresses.
+    fn like(&self, other: &translator::Packet) -> Packet {
+        Packet { from: other.source, to: other.destination, what: self.what }
     }
+}
 
-    fn lets_in(&self, own: Endpoint, remote: Endpoint) -> bool {
-        self.behavior.filtering == Filtering::EndpointIndependent
-            || self.permissions.contains(&self.permission(own, remote))
-    }
+/// One without state. To put the ports of a NAT into their order takes longer than a trial, so it is done once for each.
+fn translator(place: &Place, external: &[Ipv4Addr], inside: &[Ipv4Addr]) -> Translator {
+    type Known = HashMap<(Behavior, u8, Vec<Ipv4Addr>), Translator>;
+    thread_local!(static KNOWN: RefCell<Known> = RefCell::default());
+    let pairs = match place.behavior.translation {
+        Translation::OneToOne => inside,
+        _ => &[],
+    };
+    let new = || {
+        let pairs = external.iter().zip(pairs).map(|(external, inside)| Pair { external: *external, inside: *inside });
+        Translator::new(Declared {
+            behavior: place.behavior,
+            wan: "wan".to_owned(),
+            external: external.to_vec(),
+            inside: vec![],
+            pairs: pairs.collect(),
+            forwards: vec![],
+            seed: u64::from(place.number),
+            preset: None,
+        })
+    };
+    let key = (place.behavior, place.number, pairs.to_vec());
+    KNOWN.with_borrow_mut(|known| known.entry(key).or_insert_with(new).clone())
 }
