@@ -180,7 +180,7 @@ impl World {
         let mut packet = Packet { from: own, to: STUN, what: Message::Request { transaction: usize::MAX } };
         let mut realm = self.hosts[i].0;
         while let Some(g) = realm {
-            packet = self.gateways[g].from_inside(packet, self.now)?.0;
+            packet = self.gateways[g].outwards(packet, self.now)?.0;
             realm = self.gateways[g].place.outside;
         }
         Some(packet.from)
@@ -248,14 +248,14 @@ impl World {
                 if gateway.translates() && cut_off {
                     return None;
                 }
-                packet = gateway.from_outside(packet, self.now)?;
+                packet = gateway.inwards(packet, self.now)?;
                 (realm, from_neighbour) = (Some(inner), false);
                 continue;
             }
             let Some(g) = realm else { return self.at_relay(packet) };
             let gateway = &mut self.gateways[g];
             let turned;
-            (packet, turned) = gateway.from_inside(packet, self.now)?;
+            (packet, turned) = gateway.outwards(packet, self.now)?;
             (realm, from_neighbour) = if turned { (realm, false) } else { (gateway.place.outside, true) };
         }
     }

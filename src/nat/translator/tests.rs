@@ -299,3 +299,21 @@ fn blocked_udp_ends_and_tcp_passes() {
     let syn = nat.pass(Side::Inside, &Packet::tcp(host(1, 5000), server(1, 80), Segment::Syn), ms(0));
     assert!(matches!(syn, Disposition::Outside(Packet { content: Content::Tcp(Segment::Syn), .. })));
 }
+
+#[test]
+fn the_address_that_another_nat_took_is_taken_over_even_where_its_port_is_not() {
+    let b = Behavior { addresses: 3, pooling: Pooling::Arbitrary, ..Behavior::napt(EIM, APDF) };
+    let mut nat = nat(b);
+    let mut seen = |h: SocketAddrV4, seen| match nat.pass_as_seen(
+        Side::Inside,
+        &Packet::udp(h, server(1, 80)),
+        ms(0),
+        SocketAddrV4::new(seen, 0),
+    ) {
+        Disposition::Outside(p) => p.source,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seen(host(1, 5000), external(3)), SocketAddrV4::new(external(3), 5000), "the port is preserved");
+    assert_eq!(seen(host(1, 5001), external(2)), SocketAddrV4::new(external(2), 5001));
+    assert_eq!(seen(host(1, 5002), external(9)), SocketAddrV4::new(external(1), 5002), "that is none of its own");
+}

@@ -1,7 +1,6 @@
 //! A gateway of the simulation: the reference translator, and where it stands.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ impl Gateway {
     }
 
     /// A packet from inside: out, or turned round to where it came from (second).
-    pub fn from_inside(&mut self, packet: Packet, at: Duration) -> Option<(Packet, bool)> {
+    pub fn outwards(&mut self, packet: Packet, at: Duration) -> Option<(Packet, bool)> {
         match self.pass(Side::Inside, packet, at) {
             Disposition::Outside(sent) => Some((packet.like(&sent), false)),
             Disposition::Hairpinned(turned) => Some((packet.like(&turned), true)),
@@ -67,7 +66,7 @@ impl Gateway {
     }
 
     /// A packet from outside that comes in.
-    pub fn from_outside(&mut self, packet: Packet, at: Duration) -> Option<Packet> {
+    pub fn inwards(&mut self, packet: Packet, at: Duration) -> Option<Packet> {
         match self.pass(Side::Outside, packet, at) {
             Disposition::Inside(came) => Some(packet.like(&came)),
             _ => None,
@@ -95,7 +94,8 @@ impl Packet {
 
 /// One without state. To put the ports of a NAT into their order takes longer than a trial, so it is done once for each.
 fn translator(place: &Place, external: &[Ipv4Addr], inside: &[Ipv4Addr]) -> Translator {
-    type Known = HashMap<(Behavior, u8, Vec<Ipv4Addr>), Translator>;
+    #[allow(clippy::disallowed_types, reason = "nothing follows from its order")]
+    type Known = std::collections::HashMap<(Behavior, u8, Vec<Ipv4Addr>), Translator>;
     thread_local!(static KNOWN: RefCell<Known> = RefCell::default());
     let pairs = match place.behavior.translation {
         Translation::OneToOne => inside,

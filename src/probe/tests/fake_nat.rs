@@ -1,18 +1,20 @@
-//! A NAT in user space on loopback addresses, for tests of the client without privileges.
+//! The reference translator on loopback addresses, for tests of the client without privileges.
 //!
 //! The client cannot be made to route through it, so it stands in for the server: four inner sockets, one for each of
-//! the server's. What arrives there leaves for the real server from an external socket, one per mapping; hairpinned
+//! the server's. What arrives there leaves for the real server from an external socket, one per external endpoint; hairpinned
 //! packets arrive at external sockets themselves.
 
-use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::net::UdpSocket;
 
 use super::{CLIENT, Places, four_sockets, target};
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, PortAssignment};
+use crate::nat::translator::{Disposition, Packet, Side, Translator};
+use crate::nat::{Behavior, Gateway};
 use crate::server::stun::{Endpoints, Place};
 
 /// A loopback address that no other NAT has, in this process or another: ports can only be kept where nobody else
@@ -26,20 +28,11 @@ fn external_address() -> Ipv4Addr {
 pub(super) struct FakeNat(Arc<Inner>);
 
 struct Inner {
-    behavior: Behavior,
-    external_address: Ipv4Addr,
+    nat: Mutex<Translator>,
+    begin: Instant,
     server: Endpoints,
     stand_ins: Vec<UdpSocket>,
-    mappings: Mutex<HashMap<Key, Arc<External>>>,
-}
-
-/// An inside endpoint and what else a mapping depends on.
-type Key = (SocketAddr, Option<SocketAddr>);
-
-struct External {
-    socket: UdpSocket,
-    inside: SocketAddr,
-    sent_to: Mutex<HashSet<SocketAddr>>,
+    externals: Mutex<BTreeMap<SocketAddrV4, Arc<UdpSocket>>>,
 }
 
 fn registered(socket: std::net::UdpSocket) -> UdpSocket {
@@ -47,33 +40,44 @@ fn registered(socket: std::net::UdpSocket) -> UdpSocket {
     UdpSocket::from_std(socket).unwrap()
 }
 
+fn v4(at: SocketAddr) -> SocketAddrV4 {
+    let SocketAddr::V4(at) = at else { panic!("{at} is IPv4") };
+    at
+}
+
 impl FakeNat {
     /// Loses the first `lost` packets of each socket towards each endpoint of the server.
     pub(super) fn start(behavior: Behavior, server: Endpoints, lost: usize) -> FakeNat {
         let stand_ins = four_sockets(Ipv4Addr::new(127, 0, 1, 1), Ipv4Addr::new(127, 0, 1, 2));
-        let inner = Arc::new(Inner {
+        let gateway = Gateway {
             behavior,
-            external_address: external_address(),
+            wan: "lo".to_owned(),
+            external: vec![external_address()],
+            inside: vec![],
+            pairs: vec![],
+            forwards: vec![],
+            seed: 1,
+            preset: None,
+        };
+        let inner = Arc::new(Inner {
+            nat: Mutex::new(Translator::new(gateway)),
+            begin: Instant::now(),
             server,
             stand_ins: stand_ins.into_iter().map(registered).collect(),
-            mappings: Mutex::default(),
+            externals: Mutex::default(),
         });
         for (index, place) in Place::ALL.into_iter().enumerate() {
             let inner = Arc::clone(&inner);
             tokio::spawn(async move {
                 let mut buffer = [0; 2000];
-                let mut seen: HashMap<SocketAddr, usize> = HashMap::new();
+                let mut seen: BTreeMap<SocketAddr, usize> = BTreeMap::new();
                 loop {
                     let (n, inside) = inner.stand_ins[index].recv_from(&mut buffer).await.unwrap();
                     let seen = seen.entry(inside).or_default();
                     *seen += 1;
-                    if *seen <= lost {
-                        continue;
+                    if *seen > lost {
+                        inner.carry(inside, inner.server.at(place).unwrap(), &buffer[..n]).await;
                     }
-                    let remote = inner.server.at(place).unwrap();
-                    let external = inner.external(inside, remote);
-                    external.sent_to.lock().unwrap().insert(remote);
-                    external.socket.send_to(&buffer[..n], remote).await.unwrap();
                 }
             });
         }
@@ -88,56 +92,40 @@ impl FakeNat {
 }
 
 impl Inner {
-    /// The mapping for packets from `inside` to `remote`; made when there is none.
-    fn external(self: &Arc<Self>, inside: SocketAddr, remote: SocketAddr) -> Arc<External> {
-        let key = (
-            inside,
-            match self.behavior.mapping {
-                Mapping::EndpointIndependent => None,
-                Mapping::AddressDependent => Some(SocketAddr::new(remote.ip(), 0)),
-                Mapping::AddressAndPortDependent => Some(remote),
-            },
-        );
-        let mut mappings = self.mappings.lock().unwrap();
-        let made = mappings.entry(key).or_insert_with(|| {
-            let port = if self.behavior.ports == PortAssignment::Preserving { inside.port() } else { 0 };
-            let external = Arc::new(External {
-                socket: registered(std::net::UdpSocket::bind((self.external_address, port)).unwrap()),
-                inside,
-                sent_to: Mutex::default(),
-            });
-            tokio::spawn(Arc::clone(self).inbound(Arc::clone(&external)));
-            external
-        });
-        Arc::clone(made)
-    }
-
-    async fn inbound(self: Arc<Self>, external: Arc<External>) {
-        let mut buffer = [0; 2000];
-        loop {
-            let (n, from) = external.socket.recv_from(&mut buffer).await.unwrap();
-            let here = external.socket.local_addr().unwrap();
-            if from.ip() == CLIENT {
-                if self.behavior.hairpinning == Hairpinning::ExternalSource {
-                    let sender = self.external(from, here);
-                    sender.sent_to.lock().unwrap().insert(here);
-                    if self.lets_in(&external, sender.socket.local_addr().unwrap()) {
-                        sender.socket.send_to(&buffer[..n], external.inside).await.unwrap();
-                    }
-                }
-            } else if self.lets_in(&external, from) {
-                let index = Place::ALL.into_iter().position(|p| self.server.at(p) == Some(from)).unwrap();
-                self.stand_ins[index].send_to(&buffer[..n], external.inside).await.unwrap();
+    /// What becomes of a packet.
+    async fn carry(self: &Arc<Self>, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let side = if from.ip() == CLIENT { Side::Inside } else { Side::Outside };
+        let packet = Packet::udp(v4(from), v4(to));
+        let becomes = self.nat.lock().unwrap().pass(side, &packet, self.begin.elapsed());
+        match becomes {
+            Disposition::Outside(p) | Disposition::Hairpinned(p) => {
+                self.external(p.source).send_to(bytes, p.destination).await.unwrap();
             }
+            Disposition::Inside(p) => {
+                let index = Place::ALL.into_iter().position(|at| self.server.at(at) == Some(from)).unwrap();
+                self.stand_ins[index].send_to(bytes, p.destination).await.unwrap();
+            }
+            Disposition::Dropped(_) => {}
+            Disposition::Answered(..) => panic!("loopback carries no answers of a NAT"),
         }
     }
 
-    fn lets_in(&self, external: &External, from: SocketAddr) -> bool {
-        let sent_to = external.sent_to.lock().unwrap();
-        match self.behavior.filtering {
-            Filtering::EndpointIndependent => true,
-            Filtering::AddressDependent => sent_to.iter().any(|to| to.ip() == from.ip()),
-            Filtering::AddressAndPortDependent => sent_to.contains(&from),
+    /// The socket of an external endpoint, which is opened with the first packet from there.
+    fn external(self: &Arc<Self>, at: SocketAddrV4) -> Arc<UdpSocket> {
+        let mut externals = self.externals.lock().unwrap();
+        let open = || {
+            let socket = Arc::new(registered(std::net::UdpSocket::bind(at).unwrap()));
+            tokio::spawn(Arc::clone(self).inbound(Arc::clone(&socket), at));
+            socket
+        };
+        Arc::clone(externals.entry(at).or_insert_with(open))
+    }
+
+    async fn inbound(self: Arc<Self>, external: Arc<UdpSocket>, at: SocketAddrV4) {
+        let mut buffer = [0; 2000];
+        loop {
+            let (n, from) = external.recv_from(&mut buffer).await.unwrap();
+            self.carry(from, SocketAddr::V4(at), &buffer[..n]).await;
         }
     }
 }
