@@ -1,6 +1,6 @@
 //! The RFC 5780 client: what does the gateway in front of these sockets do?
 //!
-//! One engine serves the gate of `natlab run` and `natlab classify`: [`socket`] and [`line`] send requests and hear the
+//! One engine serves the gate of `natlab run` and `natlab classify`: [`socket`] and [`mod@line`] send requests and hear the
 //! answers, `crossing` hairpins, [`axes`] has what follows from outcomes. What is asked, in which order, how often and with
 //! which proof that silence means something, is each one's own: of [`mod@classify`] stands there.
 //!
