@@ -223,7 +223,7 @@ pub struct Measurement {
     pub nat: String,
     /// Node inside it that the probe runs in: a peer, or the next gateway of a chain (whose rules are then not loaded yet).
     pub from: String,
-    /// Composite of this gateway and those in front of it.
+    /// Composite of this gateway and those in front of it, as one host inside sees it.
     pub declared: Behavior,
     /// Gateways whose rules must be loaded by then, this one last.
     pub through: Vec<String>,

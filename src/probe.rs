@@ -53,8 +53,13 @@ pub use socket::{HostSockets, Opener};
 /// How many sockets a measurement takes.
 pub const SOCKETS: usize = 5;
 
-/// The ports a lab binds them to, in their order: outside the ephemeral range, so that no other socket can hold them.
-pub const PORTS: [u16; SOCKETS] = [6001, 6002, 6003, 6004, 6005];
+/// The ports a lab binds them to, in their order: outside the ephemeral range, so that no other socket can hold them, and not
+/// those of another of its measurements, whose mappings in a common gateway keep them.
+pub fn ports(measurement: usize) -> [u16; SOCKETS] {
+    // Of the same parity in each, and below the ephemeral range for any number of gateways.
+    let first = 6001 + 10 * u16::try_from(measurement % 1000).unwrap_or_default();
+    std::array::from_fn(|i| first + i as u16)
+}
 
 /// The four places of a server with RFC 5780.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

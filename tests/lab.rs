@@ -1,6 +1,8 @@
 //! Whole runs in real namespaces. Where the host has no lab they are listed as ignored, with the reason; in CI they fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+#[path = "lab/carrier.rs"]
+mod carrier;
 #[path = "lab/command.rs"]
 mod command;
 #[path = "lab/endings.rs"]
@@ -36,6 +38,7 @@ fn main() {
         foreign::tests(),
         verify::tests(),
         loss::tests(),
+        carrier::tests(),
     ];
     // Some tests are ignored for reasons of their own.
     let with_lab = |t: Trial| if ignored { t.with_ignored_flag(true) } else { t };

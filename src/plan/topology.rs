@@ -51,7 +51,7 @@ pub fn measurements(tree: &Tree<'_>) -> Vec<Measurement> {
         Some(Measurement {
             nat: nat.name.clone(),
             from: (*tree.inside_of(&nat.name).first()?).to_owned(),
-            declared: tree.composite(Some(&nat.name))?,
+            declared: tree.seen_by_one_host(Some(&nat.name))?,
             through,
         })
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{PlanProblem, Topology};
-use crate::nat::{Behavior, Translation};
+use crate::nat::{Behavior, Hairpinning, Translation};
 use crate::scenario::{Nat, Scenario};
 
 /// The tree. Everything in it keeps the order of the file.
@@ -94,5 +94,14 @@ impl<'a> Tree<'a> {
     /// What everything from `behind` outwards does together; `None`: nothing is in front.
     pub fn composite(&self, behind: Option<&str>) -> Option<Behavior> {
         self.way_out(behind).map(|n| n.behavior).reduce(Behavior::behind)
+    }
+
+    /// The same, as one host behind it can see it: what a NAT further out turns around with its inside source comes back to a
+    /// gateway that is this source itself, and ends there as forged.
+    pub fn seen_by_one_host(&self, behind: Option<&str>) -> Option<Behavior> {
+        let translating = self.way_out(behind).filter(|n| n.behavior.translation.translates()).count();
+        let together = self.composite(behind)?;
+        let returns = together.hairpinning == Hairpinning::InternalSource && translating > 1;
+        Some(Behavior { hairpinning: if returns { Hairpinning::None } else { together.hairpinning }, ..together })
     }
 }

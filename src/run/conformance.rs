@@ -18,7 +18,7 @@ use crate::nat::rules;
 use crate::nat::{Filtering, Hairpinning, Measured, UdpPolicy};
 use crate::nft::encode::{self, Load};
 use crate::plan::{Gateway, Measurement, NodeRole, Topology, Trial};
-use crate::probe::{self, PORTS, Places, Setup, Timing};
+use crate::probe::{self, Places, SOCKETS, Setup, Timing};
 use crate::server::stun::{self, Endpoints, Sockets};
 
 /// Ports of the measuring server.
@@ -57,18 +57,20 @@ async fn measure_all(trial: &Trial, lab: &Lab, recorder: &Recorder) -> Result<bo
     let depths: BTreeSet<usize> = trial.measurements.iter().map(|m| m.through.len()).collect();
     let mut conforming = true;
     for depth in depths {
-        let level: Vec<&Measurement> = trial.measurements.iter().filter(|m| m.through.len() == depth).collect();
-        for m in &level {
+        let level = || trial.measurements.iter().enumerate().filter(|(_, m)| m.through.len() == depth);
+        for (_, m) in level() {
             load(lab, topology, &m.nat, Load::Fresh).await?;
         }
         let mut probes = JoinSet::new();
-        for (place, m) in level.iter().enumerate() {
-            let setup = setup(lab, trial, m)?;
+        for (place, m) in level() {
+            accept_own(lab, m, true)?;
+            let setup = setup(lab, trial, m, probe::ports(place))?;
             probes.spawn(async move { (place, probe::measure(setup).await) });
         }
         while let Some(done) = probes.join_next().await {
             let (place, measured) = done.map_err(|e| LabError::Probe(e.to_string()))?;
-            if let Some(m) = level.get(place) {
+            if let Some(m) = trial.measurements.get(place) {
+                accept_own(lab, m, false)?;
                 conforming &= conclude(lab, m, measured, recorder).await?;
             }
         }
@@ -90,21 +92,23 @@ fn gateway<'a>(topology: &'a Topology, nat: &str) -> Result<&'a Gateway, LabErro
     found.ok_or_else(|| LabError::NoSuchNode(nat.to_owned()))
 }
 
+/// A host takes a packet from its own address for forged unless told otherwise; a NAT that hairpins with the inside source
+/// sends such ones. Only as long as it is measured, and nothing else is sent there.
+fn accept_own(lab: &Lab, m: &Measurement, accept: bool) -> Result<(), LabError> {
+    if m.declared.hairpinning != Hairpinning::InternalSource {
+        return Ok(());
+    }
+    let value = if accept { "1" } else { "0" };
+    let accept = Sysctl { key: ACCEPT_OWN.into(), value: value.into(), optional: false };
+    lab.node(&m.from)?.run(|| accept.write())?.map_err(|e| LabError::Probe(e.to_string()))
+}
+
 /// Sockets inside, server outside.
-fn setup(lab: &Lab, trial: &Trial, m: &Measurement) -> Result<Setup, LabError> {
+fn setup(lab: &Lab, trial: &Trial, m: &Measurement, ports: [u16; SOCKETS]) -> Result<Setup, LabError> {
     let [first, second] = trial.topology.measuring;
     let address = address_of(trial, &m.from)?;
-    // A host takes a packet from its own address for forged unless told otherwise; a NAT that hairpins with the inside source
-    // sends such ones. Nothing else is sent there while the gateways are measured.
-    let own_source = m.declared.hairpinning == Hairpinning::InternalSource;
-    let accept = Sysctl { key: ACCEPT_OWN.into(), value: "1".into(), optional: false };
-    let bind = || -> std::io::Result<Vec<UdpSocket>> {
-        if own_source {
-            accept.write().map_err(std::io::Error::other)?;
-        }
-        PORTS.iter().map(|port| UdpSocket::bind(SocketAddrV4::new(address, *port))).collect()
-    };
-    let sockets = lab.node(&m.from)?.run(bind)?;
+    let bind = || ports.iter().map(|port| UdpSocket::bind(SocketAddrV4::new(address, *port))).collect();
+    let sockets: std::io::Result<_> = lab.node(&m.from)?.run(bind)?;
     let sockets = sockets.map_err(|e| LabError::Probe(format!("binding {address} in {}: {e}", m.from)))?;
     let target = Places { primary: (first, SERVER_PORTS[0]).into(), alternate: (second, SERVER_PORTS[1]).into() };
     let patience = match m.declared.udp {
