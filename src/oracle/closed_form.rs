@@ -10,7 +10,7 @@ use super::rule::{End, Path, direct};
 use super::unknown::{self, Assumptions, Unknown};
 use super::{Prediction, shared};
 use crate::ice::{CandidatePolicy, IceRole, OfferRole};
-use crate::nat::{Behavior, Filtering, Hairpinning};
+use crate::nat::{Behavior, Filtering};
 use crate::net::Transport;
 use crate::scenario::{ExpectedOutcome, Gathering};
 
@@ -102,7 +102,7 @@ struct Answer {
 fn answer(situation: &Situation, assumptions: &Assumptions) -> Answer {
     let sides = [OfferRole::Offerer, OfferRole::Answerer].map(|who| Means::of(situation, who, assumptions));
     let path = match situation.shared {
-        Some(shared) => shared::meet(shared, &sides, assumptions),
+        Some(shared) => shared::meet(shared, &sides),
         None => on_the_internet(&sides),
     };
     let (outcomes, reason) = match path {
@@ -211,13 +211,6 @@ impl Situation {
             OfferRole::Offerer => &self.offerer,
             OfferRole::Answerer => &self.answerer,
         }
-    }
-
-    /// The gateway that packets between the two sides turn around at when they are addressed to external endpoints.
-    pub(super) fn hairpin(&self) -> Option<&Behavior> {
-        let mut common = self.offerer.gateways.iter().rev().take(self.shared?.gateways);
-        let owner = common.find(|g| g.translation.translates())?;
-        (owner.hairpinning != Hairpinning::None).then_some(owner)
     }
 }
 

@@ -5,8 +5,7 @@ use super::Shared;
 use super::chain::Chain;
 use super::closed_form::Means;
 use super::rule::{End, Path, direct};
-use super::unknown::{Assumptions, Unknown};
-use crate::nat::{Behavior, Filtering, Hairpinning, Semantics};
+use crate::nat::{Behavior, Filtering, Hairpinning};
 
 /// The place where two sides meet: each with the gateways before it, and the common ones, innermost first.
 struct Place<'a> {
@@ -17,7 +16,7 @@ struct Place<'a> {
 }
 
 /// The best path between two sides behind common gateways.
-pub(super) fn meet(shared: Shared, sides: &[Means; 2], assumptions: &Assumptions) -> Path {
+pub(super) fn meet(shared: Shared, sides: &[Means; 2]) -> Path {
     let split = |side: &'_ Means| side.gateways.len().saturating_sub(shared.gateways);
     let inner = [0, 1].map(|i| &sides[i].gateways[..split(&sides[i])]);
     let common = &sides[0].gateways[split(&sides[0])..];
@@ -27,7 +26,7 @@ pub(super) fn meet(shared: Shared, sides: &[Means; 2], assumptions: &Assumptions
         return place.inside(true);
     };
     match place.inside(false) {
-        Path::Closed(reason) => match place.turned_around(owner, assumptions) {
+        Path::Closed(reason) => match place.turned_around(owner) {
             Path::Closed(why) => Path::Closed(format!("{reason}; {why}")),
             path => path,
         },
@@ -67,19 +66,12 @@ impl Place<'_> {
     }
 
     /// Through external endpoints of the outermost common gateway that translates.
-    fn turned_around(&self, owner: usize, assumptions: &Assumptions) -> Path {
+    fn turned_around(&self, owner: usize) -> Path {
         let gateway = self.common[owner];
         if let Some(side) = self.sides.iter().find(|s| !s.sends) {
             return Path::Closed(format!("{} sends no checks", side.role()));
         }
-        let affine = assumptions.grant(Unknown::HairpinSemantics);
-        let chains = self.inner.map(|inner| {
-            let mut gateways = [inner, &self.common[..=owner]].concat();
-            if let (true, Some(last)) = (affine, gateways.last_mut()) {
-                last.semantics = Semantics::ReplyAffine;
-            }
-            gateways
-        });
+        let chains = self.inner.map(|inner| [inner, &self.common[..=owner]].concat());
         if chains.iter().any(|gateways| Chain::of(gateways).blocks_udp()) {
             return Path::Closed("UDP is blocked on the way to their common NAT".to_owned());
         }

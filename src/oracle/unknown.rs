@@ -3,7 +3,7 @@
 use super::chain::Chain;
 use super::{Side, Situation};
 use crate::ice::OfferRole;
-use crate::nat::{Behavior, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Translation, UdpPolicy};
+use crate::nat::{Behavior, Filtering, Mapping, Pooling, PortAssignment, Translation, UdpPolicy};
 use crate::net::Transport;
 use crate::scenario::{ExpectedOutcome, Gathering};
 
@@ -17,8 +17,6 @@ pub(super) enum Unknown {
     /// Whether an agent that has a TURN server over TCP alone asks it for a reflexive UDP address too. Granted: it
     /// does.
     ReflexiveOverTcp(OfferRole),
-    /// Which endpoint an answer to a hairpinned session leaves from. Granted: the one that the session came in on.
-    HairpinSemantics,
     /// Which of several external addresses a mapping gets, where a side has several mappings. Granted: the one that it
     /// announced, each time.
     Pool(OfferRole),
@@ -137,17 +135,6 @@ impl Unknown {
             ];
             open.extend(kinds.into_iter().filter(|(_, is_open)| *is_open).map(|(unknown, _)| unknown));
         }
-        // The three behaviours whose strictness is made by rules for packets from the Internet alone.
-        let hairpin = situation.hairpin().filter(|g| g.hairpinning == Hairpinning::ExternalSource);
-        if hairpin.is_some_and(|g| {
-            matches!(
-                (g.mapping, g.filtering),
-                (Mapping::AddressDependent | Mapping::AddressAndPortDependent, Filtering::EndpointIndependent)
-                    | (Mapping::AddressAndPortDependent, Filtering::AddressDependent)
-            )
-        }) {
-            open.push(Unknown::HairpinSemantics);
-        }
         open
     }
 
@@ -205,11 +192,6 @@ impl Unknown {
                  not known",
                 role(who)
             ),
-            Unknown::HairpinSemantics => {
-                "both sides meet at a NAT that turns packets around and has several endpoints for each of \
-                them; which one an answer leaves from has not been measured for such packets"
-                    .to_owned()
-            }
         }
     }
 }

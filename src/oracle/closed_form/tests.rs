@@ -1,4 +1,5 @@
 use super::*;
+use crate::nat::Hairpinning;
 use crate::nat::Mapping;
 use ExpectedOutcome as O;
 
