@@ -6,6 +6,7 @@
 
 pub mod frame;
 pub mod front;
+mod served;
 mod tcp;
 pub mod tls;
 mod udp;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use webrtc_util::Conn;
 
+use self::served::ServerConn;
 use super::stun::StartError;
 use crate::net::Transport;
 
@@ -106,13 +108,13 @@ impl Server {
         let mut conns: Vec<Arc<dyn Conn + Send + Sync>> = Vec::new();
         let mut listeners = Vec::new();
         for socket in sockets.udp {
-            conns.push(Arc::new(udp::UdpConn::new(socket, &options)?));
+            conns.push(Arc::new(ServerConn(udp::UdpConn::new(socket, &options)?)));
         }
         let plain = sockets.tcp.into_iter().map(|listener| (listener, None));
         let secure = sockets.tls.into_iter().map(|(listener, identity)| (listener, Some(identity)));
         for (listener, identity) in plain.chain(secure) {
             let (conn, task) = tcp::TcpConn::listen(listener, identity, &options)?;
-            conns.push(Arc::new(conn));
+            conns.push(Arc::new(ServerConn(conn)));
             listeners.push(task);
         }
         let conn_configs = conns

@@ -15,16 +15,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::time::timeout;
-use webrtc_util::Conn;
 
 use super::Options;
 use super::frame::{self, HEAD, LONGEST_READ};
 use super::front::{Front, Inbound};
+use super::served::{Result, Served};
 use super::tls::Identity;
-use super::udp::unconnected;
 use crate::net::Transport;
-
-type Result<T> = std::result::Result<T, webrtc_util::Error>;
 
 /// Messages of all clients that the server has not read yet.
 const INBOUND: usize = 1024;
@@ -227,7 +224,7 @@ async fn read_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
 }
 
 #[async_trait]
-impl Conn for TcpConn {
+impl Served for TcpConn {
     async fn recv_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr)> {
         loop {
             let received = self.inbound.lock().await.recv().await;
@@ -248,30 +245,5 @@ impl Conn for TcpConn {
 
     fn local_addr(&self) -> Result<SocketAddr> {
         Ok(self.local)
-    }
-
-    fn remote_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    async fn connect(&self, _: SocketAddr) -> Result<()> {
-        Err(unconnected())
-    }
-
-    async fn recv(&self, _: &mut [u8]) -> Result<usize> {
-        Err(unconnected())
-    }
-
-    async fn send(&self, _: &[u8]) -> Result<usize> {
-        Err(unconnected())
-    }
-
-    /// Does nothing: the crate closes the connection with every allocation that ends, and others go on.
-    async fn close(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn as_any(&self) -> &(dyn std::any::Any + Send + Sync) {
-        self
     }
 }

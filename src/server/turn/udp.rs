@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::net::UdpSocket;
-use webrtc_util::Conn;
 
 use super::Options;
 use super::front::{Front, Inbound};
+use super::served::{Result, Served};
 use crate::net::Transport;
-
-type Result<T> = std::result::Result<T, webrtc_util::Error>;
 
 /// All UDP clients of one socket.
 pub(super) struct UdpConn {
@@ -30,7 +28,7 @@ impl UdpConn {
 }
 
 #[async_trait]
-impl Conn for UdpConn {
+impl Served for UdpConn {
     async fn recv_from(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr)> {
         loop {
             let (length, source) = match self.socket.recv_from(buffer).await {
@@ -64,34 +62,4 @@ impl Conn for UdpConn {
     fn local_addr(&self) -> Result<SocketAddr> {
         Ok(self.socket.local_addr()?)
     }
-
-    fn remote_addr(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    async fn connect(&self, _: SocketAddr) -> Result<()> {
-        Err(unconnected())
-    }
-
-    async fn recv(&self, _: &mut [u8]) -> Result<usize> {
-        Err(unconnected())
-    }
-
-    async fn send(&self, _: &[u8]) -> Result<usize> {
-        Err(unconnected())
-    }
-
-    /// Does nothing: the crate closes the connection with every allocation that ends, and others go on.
-    async fn close(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn as_any(&self) -> &(dyn std::any::Any + Send + Sync) {
-        self
-    }
-}
-
-/// A server's socket has many peers.
-pub(super) fn unconnected() -> webrtc_util::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "a server's socket is not connected").into()
 }
