@@ -61,6 +61,9 @@ fn natlab() -> Command {
     Command::new(env!("CARGO_BIN_EXE_natlab"))
 }
 
+/// Lets a judge hear what it sends to itself by a hairpin that keeps the inside source; its host would take that for forged.
+const ACCEPT_OWN: &str = "echo 1 >/proc/sys/net/ipv4/conf/all/accept_local";
+
 /// Runs a program behind the gateway; what it printed.
 pub fn exec(server: Server, gateway: Gateway, command: &[String]) -> Result<String, String> {
     let directory = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -72,7 +75,7 @@ pub fn exec(server: Server, gateway: Gateway, command: &[String]) -> Result<Stri
         .arg(&scenario)
         .args(["client", "--", "sh", "-c"])
         // The first line tells that the lab stands and its gateway was measured.
-        .args([&format!("echo {STANDS}; exec \"$@\" 2>&1"), "sh"])
+        .args([&format!("{ACCEPT_OWN} && echo {STANDS}; exec \"$@\" 2>&1"), "sh"])
         .args(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
