@@ -183,3 +183,17 @@ fn an_address_that_was_asked_for_once_on_a_lossy_link_is_inconclusive() {
     );
     assert!(why.events.contains(&alice.stun[0].events[0]), "the request itself is cited");
 }
+
+/// `docs/findings.md`: requests of the TURN client that were lost kept every check back.
+#[test]
+fn checks_that_wait_for_a_lost_permission_are_inconclusive() {
+    let record = TrialRecord::of(&read("findings/checks-held-back-by-a-lost-permission")).unwrap();
+    assert_eq!((record.outcome, record.verdict), (Outcome::NoPath, Verdict::Inconclusive));
+    let [alice, bob] = sides(&record);
+    assert!(alice.turn[0].relayed.is_some() && alice.turn[0].requests == 4);
+    let sent = |agent: &AgentRecord| agent.candidate_pairs.iter().map(|p| p.requests_sent).collect::<Vec<_>>();
+    assert_eq!(sent(alice), [1, 1], "of 51 each");
+    assert!(sent(bob).iter().all(|n| *n >= 51));
+    let why = &record.reasons.last().unwrap().text;
+    assert!(why.contains("alice asked 198.51.100.5:3478 for a permission (5 times)"), "{why}");
+}

@@ -158,7 +158,7 @@ impl Script {
     }
 
     /// Leaves events out, and numbers the rest again.
-    pub(crate) fn without(&mut self, drop: impl Fn(&Event) -> bool) -> &mut Self {
+    pub(crate) fn without(&mut self, mut drop: impl FnMut(&Event) -> bool) -> &mut Self {
         self.events.retain(|event| !drop(event));
         for (seq, event) in (0..).zip(&mut self.events) {
             event.seq = seq;

@@ -118,6 +118,8 @@ pub struct Servers {
     reflexive_index: BTreeMap<(SocketAddr, Via), usize>,
     allocation_index: BTreeMap<(SocketAddr, Via), usize>,
     relayed: BTreeMap<SocketAddr, usize>,
+    /// Requests that were answered only after they had been sent again, in the order of the answers.
+    pub late: Vec<Unanswered>,
     /// Requests without an answer, by transaction id.
     open: BTreeMap<String, Unanswered>,
 }
@@ -192,7 +194,11 @@ impl Servers {
             Method::Binding | Method::Allocate | Method::CreatePermission | Method::ChannelBind
         );
         match (packet.direction, packet.class) {
-            (Direction::In, Class::Success | Class::Error) => self.open.remove(&packet.transaction),
+            (Direction::In, Class::Success | Class::Error) => {
+                let request = self.open.remove(&packet.transaction)?;
+                self.late.extend((request.transmissions > 1).then(|| request.clone()));
+                Some(request)
+            }
             (Direction::Out, Class::Request) if asks => {
                 let request = self.open.entry(packet.transaction.clone()).or_insert_with(|| Unanswered {
                     method: packet.method,

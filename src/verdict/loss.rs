@@ -7,15 +7,18 @@
 //! - *f* is the chance that a transmission or its answer is lost, from the shares that the scenario states for the links
 //!   between. A few dozen packets say little about a share, so what was counted is no measure of it. But *n* transmissions
 //!   are not lost where fewer than *n* packets were: then it was not loss.
-//! - *n* is how often the tap saw a request to a server being sent. An agent that asks once loses more than one that asks
-//!   seven times, and both are excused by what the links do to them, neither by a link that loses nothing. An exchange that was
-//!   answered was not lost, and one that never began was not either: they excuse nothing.
-//! - Of a check, *n* is what the agent says that it sends on a pair (`checks_per_pair`), else what RFC 8489 §6.2.1 sends in the
-//!   time there was, seven at most: who gives up earlier has no excuse. Where a relay was taken in place of a direct path, it is how often the direct pair that
-//!   was tried most was tried until then.
+//! - *n* is how often the tap saw it being sent. An agent that asks a server once loses more than one that asks seven times, and
+//!   both are excused by what links do to them, and neither by links that lose nothing. An exchange that was answered was not
+//!   lost, and one that never began was not either: they excuse nothing. Of several servers asked for the same thing all must
+//!   have been silent.
+//! - Of checks the pair that was tried most counts. An agent that says how many it sends on a pair (`checks_per_pair`), has
+//!   stopped before, and waits for no permission, has given up by itself: then *n* is what it says.
+//! - Lost requests for a relay or a permission may hold an agent's checks back until the other side's are over. Then *n* is how
+//!   often the one that was awaited longest was lost, although it was answered in the end.
 //! - Over TCP the tap sees messages and no segments, which the kernel sends again by a timer of 1 s that doubles; *n* is how
 //!   often that timer sends in the time there was. The handshake of a data channel has the same timer.
 
+mod checks;
 mod link;
 mod silence;
 
@@ -28,21 +31,18 @@ use crate::net::{Transport, is_public};
 use crate::plan::{ExpectedOutcome, Trial};
 use crate::trace::checks::Via;
 use crate::trace::servers::{Reflexive, Unanswered};
-use crate::trace::{AgentTrace, Moment, PairTrace, Path, PathClass, Trace};
+use crate::trace::{AgentTrace, Moment, Path, PathClass, Trace};
 
 use super::diagnosis::{knows_its_address, turn_urls};
 use super::{Outcome, Reason, UnknownCause};
+use checks::Way;
 use link::Survival;
 use silence::{Silence, times};
 
 /// An outcome that loss explains with a chance of this or more proves nothing about an agent.
 pub const NEGLIGIBLE: f64 = 1e-4;
-/// How often a request is sent (Rc of RFC 8489 §6.2.1).
-const TRANSMISSIONS: u32 = 7;
-/// Until it is sent again, each time twice as long (RTO of RFC 8489 §6.2.1).
-const RTO_US: u64 = 500_000;
-/// The same of TCP (RFC 6298 §2) and DTLS (RFC 6347 §4.2.4.1).
-const SECOND_US: u64 = 1_000_000;
+/// Until TCP (RFC 6298 §2) and DTLS (RFC 6347 §4.2.4.1) send again, each time twice as long.
+const TIMER_US: u64 = 1_000_000;
 /// Requests until a data channel is open, each with its answer: three of DTLS 1.2 (RFC 6347 §4.2.4), two of SCTP's association
 /// (RFC 9260 §5.1), one for the channel (RFC 8832 §5).
 const CHANNEL_EXCHANGES: f64 = 6.0;
@@ -51,7 +51,7 @@ const CHANNEL_EXCHANGES: f64 = 6.0;
 pub fn excuse(trial: &Trial, trace: &Trace, outcome: Outcome, accepted: &[ExpectedOutcome]) -> Option<Reason> {
     let case = Case::new(trial, trace);
     let silence = match outcome {
-        Outcome::Relayed if accepted.contains(&ExpectedOutcome::Direct) => case.direct(Case::tried_directly),
+        Outcome::Relayed if accepted.contains(&ExpectedOutcome::Direct) => case.direct(),
         Outcome::NoPath => case.any_path(accepted)?,
         Outcome::Unknown(UnknownCause::HalfOpen) => case.half_open(),
         Outcome::Unknown(UnknownCause::NoData) => case.no_data(),
@@ -67,7 +67,7 @@ pub fn excuse(trial: &Trial, trace: &Trace, outcome: Outcome, accepted: &[Expect
         .collect();
     let lost = if counted.is_empty() { String::new() } else { format!(" (lost here: {})", counted.join(", ")) };
     let text = format!(
-        "links lose packets here{lost}, and a better outcome needs what stayed unanswered: {}; loss alone does that with a chance \
+        "links lose packets here{lost}, and a better outcome needs what went unanswered: {}; loss alone does that with a chance \
          of up to {}: nothing is concluded",
         silence.words(),
         percent(silence.chance())
@@ -105,22 +105,19 @@ impl<'a> Case<'a> {
         Silence::of(what, chance, events)
     }
 
-    /// What a direct path needs: that both know their address, and one check each.
-    fn direct(&self, checks: impl Fn(&Self, &AgentTrace, f64) -> Silence) -> Silence {
+    /// What a direct path needs: that both know their address, and a check of each.
+    fn direct(&self) -> Silence {
         let [a, b] = self.ways();
-        let once = link::round_trip(a, link::NOTHING, b);
-        let mut sum = Silence::default();
-        for agent in self.trace.sides() {
-            sum = sum.and(self.reflexive(agent)).and(checks(self, agent, once));
-        }
-        sum
+        let [offerer, answerer] = self.trace.sides();
+        let checks = self.checked(link::round_trip(a, link::NOTHING, b), &Way::Direct);
+        self.reflexive(offerer).and(self.reflexive(answerer)).and(checks)
     }
 
     /// The way that loss is least likely to have closed, of those that lead to an accepted outcome: all of them were closed.
     fn any_path(&self, accepted: &[ExpectedOutcome]) -> Option<Silence> {
         let mut ways = Vec::new();
         if accepted.contains(&ExpectedOutcome::Direct) {
-            ways.push(self.direct(Case::given_up));
+            ways.push(self.direct());
         }
         // Where a direct path is right, a relay would have been a path as well.
         if accepted.iter().any(|outcome| *outcome != ExpectedOutcome::NoPath) {
@@ -135,15 +132,16 @@ impl<'a> Case<'a> {
         let [a, b] = self.ways();
         let [offerer, answerer] = self.trace.sides();
         let once = link::round_trip(a, link::relays(self.trial), b);
-        let checks = || self.given_up(offerer, once).and(self.given_up(answerer, once));
-        let alone = |relays: &[Silence], other: &AgentTrace| -> Vec<Silence> {
+        let alone = |relays: &[Silence], owner: &AgentTrace, other: &AgentTrace| -> Vec<Silence> {
             let peer = self.trial.peers.get(&other.peer);
             let finds = peer.is_some_and(|peer| peer.behavior.udp == UdpPolicy::Allowed && knows_its_address(peer));
+            let checks = || self.checked(once, &Way::Relay { owner });
             let relays = relays.iter().filter(|_| finds);
             relays.map(|relay| relay.clone().and(self.reflexive(other)).and(checks())).collect()
         };
-        let mut ways = alone(&mine, answerer);
-        ways.extend(alone(&theirs, offerer));
+        let mut ways = alone(&mine, offerer, answerer);
+        ways.extend(alone(&theirs, answerer, offerer));
+        let checks = || self.checked(once, &Way::Relays);
         ways.extend(mine.iter().flat_map(|m| theirs.iter().map(|t| m.clone().and(t.clone()).and(checks()))));
         ways
     }
@@ -160,7 +158,6 @@ impl<'a> Case<'a> {
         let name = &agent.peer;
         let once = self.asking(agent, via.server);
         let mut tries = agent.servers.allocations.iter().filter(|a| a.via == via).peekable();
-        let open: Vec<&Unanswered> = agent.servers.unanswered().into_iter().filter(|r| r.via == via).collect();
         if tries.peek().is_none() {
             if via.transport == Transport::Udp {
                 return None;
@@ -170,24 +167,11 @@ impl<'a> Case<'a> {
             let what = format!("{name} had no connection to {} ({})", via.server, times(n));
             return Some(self.lost(what, once, n, agent.gathering_ended.map(|at| at.event).into_iter().collect()));
         }
-        let (methods, wanted): (&[Method], _) = if tries.any(|a| a.relayed.is_some()) {
-            (&[Method::CreatePermission, Method::ChannelBind], "a permission")
-        } else {
-            (&[Method::Allocate], "a relay")
-        };
-        let mut asked = open.iter().filter(|r| methods.contains(&r.method)).peekable();
-        if asked.peek().is_none() {
-            return methods.contains(&Method::CreatePermission).then(Silence::default);
+        if tries.any(|a| a.relayed.is_some()) {
+            return Some(Silence::default()); // permissions: `held_back`
         }
-        Some(asked.fold(Silence::default(), |sum, request| {
-            let sent = match via.transport {
-                Transport::Udp => Some(request.transmissions),
-                Transport::Tcp => self.by_timer(agent, request.first_sent.t_us),
-            };
-            let n = sent.unwrap_or(0);
-            let what = format!("{name} asked {} for {wanted} ({})", via.server, times(n));
-            sum.and(self.lost(what, once, n, moments(request)))
-        }))
+        let open = agent.servers.unanswered().into_iter().filter(|r| r.via == via && r.method == Method::Allocate);
+        open.map(|request| self.asked(agent, request, "a relay")).reduce(Silence::and)
     }
 
     /// Its own address, where it has to ask for it and nobody told it in time: all requests lost, to whichever server.
@@ -210,30 +194,21 @@ impl<'a> Case<'a> {
         self.all_lost(what, &exchanges, events.collect())
     }
 
-    /// As many checks as an agent sends on a pair before it gives it up, if it has begun.
-    fn given_up(&self, agent: &AgentTrace, once: f64) -> Silence {
-        let Some(begun) = agent.checks.first_sent() else { return Silence::default() };
-        let said = agent.configured.as_ref().and_then(|c| c.checks_per_pair);
-        let n =
-            said.unwrap_or_else(|| timer(self.decided().t_us.saturating_sub(begun.t_us), RTO_US).min(TRANSMISSIONS));
-        let what = format!("a check of {} ({})", agent.peer, times(n));
-        let events = [begun.event].into_iter().chain(agent.checks.last_sent.map(|at| at.event));
-        self.lost(what, once, n, events.collect())
+    /// A request to a TURN server that was not answered.
+    fn asked(&self, agent: &AgentTrace, request: &Unanswered, wanted: &str) -> Silence {
+        let n = match request.via.transport {
+            Transport::Udp => request.transmissions,
+            Transport::Tcp => self.by_timer(agent, request.first_sent.t_us).unwrap_or(0),
+        };
+        self.asked_in_vain(agent, request, wanted, n)
     }
 
-    /// The direct pair that was tried most, where none was answered in time.
-    fn tried_directly(&self, agent: &AgentTrace, once: f64) -> Silence {
-        let pairs = agent.checks.pairs().iter();
-        let direct: Vec<_> = pairs.filter(|p| p.key.relay.is_none() && !self.trace.is_relay(p.key.remote)).collect();
-        let answered = |pair: &PairTrace| pair.first_success.is_some_and(|at| self.in_time(at));
-        if direct.iter().any(|pair| answered(pair)) {
-            return Silence::default();
-        }
-        let Some(pair) = direct.iter().max_by_key(|pair| pair.transmissions()) else { return Silence::default() };
-        let n = pair.transmissions().saturating_sub(pair.responses_received);
-        let what = format!("a check of {} to {} ({})", agent.peer, pair.key.remote, times(n));
-        let events = pair.first_sent.into_iter().chain(pair.last_sent).map(|at| at.event);
-        self.lost(what, once, n, events.collect())
+    /// So many transmissions of it lost.
+    fn asked_in_vain(&self, agent: &AgentTrace, request: &Unanswered, wanted: &str, n: u32) -> Silence {
+        let server = request.via.server;
+        let what = format!("{} asked {server} for {wanted} ({})", agent.peer, times(n));
+        let events = vec![request.first_sent.event, request.last_sent.event];
+        self.lost(what, self.asking(agent, server), n, events)
     }
 
     /// When the outcome was settled: both sides connected, or the trial given up.
@@ -246,12 +221,15 @@ impl<'a> Case<'a> {
         at.event < self.decided().event
     }
 
-    /// The side that is not connected lacks the answer to a check, on whichever path.
+    /// The side that is not connected lacks the answer to a check, on whichever path, or the other one was held back.
     fn half_open(&self) -> Silence {
         let [a, b] = self.ways();
         let once = link::round_trip(a, link::relays(self.trial), b);
-        let unconnected = self.trace.sides().into_iter().filter(|agent| self.trace.was_connected(agent).is_none());
-        unconnected.fold(Silence::default(), |sum, agent| sum.and(self.given_up(agent, once)))
+        let lacks = self.trace.sides().map(|agent| match self.trace.was_connected(agent) {
+            Some(_) => self.held_back(agent),
+            None => self.checks(agent, once, &Way::Any).and(self.held_back(agent)),
+        });
+        lacks.into_iter().fold(Silence::default(), Silence::and)
     }
 
     /// Every message to a side that heard none, or a handshake of the data channel.
@@ -262,7 +240,7 @@ impl<'a> Case<'a> {
             _ => link::relays(self.trial),
         };
         if let Some(missed) = self.trace.lab.missed(Awaited::Channel) {
-            let n = timer(missed.limit_ms.saturating_mul(1000), SECOND_US);
+            let n = timer(missed.limit_ms.saturating_mul(1000));
             let one = self.lost(
                 format!("the data channel ({})", times(n)),
                 link::round_trip(a, between, b),
@@ -293,20 +271,16 @@ impl<'a> Case<'a> {
         link::round_trip(link::peer(self.trial, &agent.peer), link::NOTHING, link::server(self.trial, server))
     }
 
-    /// How often the kernel has sent a segment since then, until the agent or the trial gave up.
+    /// How often the kernel has sent a segment since then, until gathering or the trial ended.
     fn by_timer(&self, agent: &AgentTrace, since_us: u64) -> Option<u32> {
-        let until = agent.gathering_ended.map_or(self.decided().t_us, |at| at.t_us);
-        Some(timer(until.checked_sub(since_us)?, SECOND_US))
+        let ends = agent.gathering_ended.into_iter().chain([self.decided()]).map(|at| at.t_us);
+        Some(timer(ends.filter(|end| *end >= since_us).min()? - since_us))
     }
 }
 
-/// Transmissions of a timer that doubles: at 0, 1, 3, 7, … times its first interval.
-fn timer(elapsed_us: u64, first_us: u64) -> u32 {
-    (elapsed_us / first_us).saturating_add(1).ilog2() + 1
-}
-
-fn moments(request: &Unanswered) -> Vec<u64> {
-    vec![request.first_sent.event, request.last_sent.event]
+/// Transmissions of that timer: at 0, 1, 3, 7, … seconds.
+fn timer(elapsed_us: u64) -> u32 {
+    (elapsed_us / TIMER_US).saturating_add(1).ilog2() + 1
 }
 
 /// The server of a URL: the plan names servers by address and transport.

@@ -88,34 +88,57 @@ fn unmet(script: &Script) {
 }
 
 #[test]
-fn as_many_checks_are_lost_as_the_agent_says_that_it_sends() {
+fn as_many_checks_may_be_lost_as_were_sent() {
     // Two checks, four transmissions each, half of them lost: 2 / 2^4.
     let s = counted(with_loss(failed(), 5_000), 12);
-    let j = inconclusive(&s, "a check of alice (4 times), a check of bob (4 times)", "12.5");
+    let says = "alice checked 203.0.113.22:6000 (4 times), bob checked 203.0.113.21:5000 (4 times)";
+    let j = inconclusive(&s, says, "12.5");
     assert_eq!(j.outcome, Outcome::NoPath);
     assert!(j.reasons.last().unwrap().text.contains("up 12 of 21 packets of alice"));
     // The limit is where both reach 1e-4 together: a share of 8.41 %.
     unmet(&with_loss(failed(), 840));
-    inconclusive(&with_loss(failed(), 842), "a check of alice", "0.010");
+    inconclusive(&with_loss(failed(), 842), "alice checked", "0.010");
     unmet(&with_loss(failed(), 0));
 }
 
+/// Of all but the first two transmissions of each pair nothing was seen.
+fn cut_off(mut s: Script) -> Script {
+    let mut seen = std::collections::BTreeMap::new();
+    s.without(|e| {
+        let check = packet(e).filter(|p| p.check);
+        check.is_some_and(|p| {
+            let n = seen.entry((p.node.clone(), p.from, p.to)).or_insert(0);
+            *n += 1;
+            *n > 2
+        })
+    });
+    s
+}
+
 #[test]
-fn an_agent_that_does_not_say_has_the_checks_of_rfc_8489() {
-    let mut s = failed();
-    for event in &mut s.events {
+fn an_agent_that_gives_up_earlier_than_it_says_is_not_excused_by_that() {
+    // It says four; 15 s later nothing has followed two.
+    let stopped = cut_off(failed());
+    inconclusive(&with_loss(stopped.clone(), 5_000), "alice checked 203.0.113.22:6000 (4 times)", "12.5");
+    unmet(&with_loss(stopped.clone(), 500));
+    // Whoever says nothing is taken at what was sent.
+    let mut silent = stopped.clone();
+    for event in &mut silent.events {
         if let Happened::Said { message, .. } = &mut event.what
             && let Some(reply) = message.as_object_mut()
         {
             reply.remove("checks_per_pair");
         }
     }
-    // At 0, 0.5, 1.5, 3.5 and 7.5 s of the 15 s: 2 / 2^5. More time than seven take changes nothing more.
-    inconclusive(&with_loss(s.clone(), 5_000), "a check of alice (5 times)", "6.2");
-    for event in s.events.iter_mut().rev().take(12) {
-        event.t_us += 1_000_000_000;
+    inconclusive(&with_loss(silent, 500), "alice checked 203.0.113.22:6000 (2 times)", "0.5");
+    // So is one that the deadline cut off.
+    let mut busy = stopped;
+    for event in &mut busy.events {
+        if let Happened::Deadline { .. } = event.what {
+            event.t_us -= 14_500_000;
+        }
     }
-    inconclusive(&with_loss(s, 5_000), "a check of alice (7 times)", "1.6");
+    inconclusive(&with_loss(busy, 500), "alice checked 203.0.113.22:6000 (2 times)", "0.5");
 }
 
 #[test]
@@ -192,7 +215,7 @@ fn a_direct_pair_that_was_tried_in_vain_until_the_relay_was_taken() {
         s.without(|_| false);
         s
     };
-    inconclusive(&with_loss(tried(2, false), 1_000), "a check of alice to 203.0.113.22:6000 (2 times)", "1.0");
+    inconclusive(&with_loss(tried(2, false), 1_000), "alice checked 203.0.113.22:6000 (2 times)", "1.0");
     unmet(&with_loss(tried(5, false), 1_000));
     unmet(&with_loss(tried(2, true), 1_000));
 }
@@ -261,6 +284,64 @@ fn a_permission_that_was_not_answered() {
 }
 
 #[test]
+fn lost_requests_hold_checks_back_until_those_of_the_other_side_are_over() {
+    // Bob's checks come to alice's relay and are over before it permits him.
+    let late = |waits_us: u64| {
+        without_relay(Transport::Udp, |s| {
+            s.allocate(ALICE, ALICE_HOST, Ok(BOB_RELAY));
+            let permit = s.request(ALICE, ALICE_HOST, TURN, Method::CreatePermission);
+            let permit = Packet { peers: vec![endpoint(BOB_SRFLX)], ..permit };
+            s.packet(permit.clone());
+            s.packet(permit.clone());
+            s.checks_in_vain(BOB, BOB_HOST, BOB_RELAY);
+            s.t_us += waits_us;
+            s.packet(permit.clone());
+            s.packet(answer(&permit, Class::Success));
+        })
+    };
+    let says = "alice asked 203.0.113.30:3478 for a permission (2 times)";
+    inconclusive(&with_loss(late(1_000_000), 500), says, "0.3");
+    unmet(&with_loss(late(500_000), 500));
+}
+
+#[test]
+fn a_pair_that_was_nominated_must_be_answered_itself() {
+    let nominated = |named: bool| {
+        let mut s = Script::new(trial(port_restricted(), ExpectedOutcome::Direct));
+        s.gathered();
+        s.answered(BOB, (BOB_HOST, ALICE_SRFLX), (BOB_SRFLX, ALICE_HOST), false);
+        s.answered(ALICE, (ALICE_HOST, "203.0.113.22:7000"), (ALICE_SRFLX, "10.2.0.2:7000"), named);
+        let check = s.check(BOB, "10.2.0.2:7000", ALICE_SRFLX);
+        s.packet(check);
+        s.deadline(Awaited::Connect, None, 15_000);
+        s.closed();
+        s
+    };
+    inconclusive(&with_loss(nominated(true), 1_000), "bob checked 203.0.113.21:5000 (once)", "10.0");
+    unmet(&with_loss(nominated(false), 1_000));
+}
+
+#[test]
+fn checks_that_wait_for_a_permission_are_held_back() {
+    let held = |answered: bool| {
+        let mut s = under(hopeless(), |trial| trial.prediction.outcomes = vec![ExpectedOutcome::Direct]);
+        let request = s.request(ALICE, ALICE_HOST, TURN, Method::ChannelBind);
+        s.packet(request.clone());
+        s.packet(request.clone());
+        if answered {
+            s.packet(answer(&request, Class::Success));
+        }
+        s.t_us += 15_000_000;
+        s.deadline(Awaited::Connect, Some(ALICE), 15_000);
+        s.closed();
+        cut_off(s)
+    };
+    let says = "alice checked 203.0.113.22:6000 (2 times), alice asked 203.0.113.30:3478 for a permission (2 times)";
+    inconclusive(&with_loss(held(false), 500), says, "0.5");
+    unmet(&with_loss(held(true), 500));
+}
+
+#[test]
 fn over_tcp_the_kernel_sends_again_by_its_timer() {
     // At 0, 1 and 3 s of the 3 s until gathering ended; 0.5^3.
     let unseen = without_relay(Transport::Tcp, |_| {});
@@ -323,7 +404,7 @@ fn one_side_alone_lacks_the_answer_to_a_check() {
         s.closed();
         s
     };
-    let j = inconclusive(&with_loss(half(true), 5_000), "a check of bob (4 times)", "6.2");
+    let j = inconclusive(&with_loss(half(true), 5_000), "bob checked 203.0.113.21:5000 (4 times)", "6.2");
     assert_eq!(j.outcome, Outcome::Unknown(UnknownCause::HalfOpen));
     unmet(&with_loss(half(true), 900));
     unmet(&with_loss(half(false), 9_000));
