@@ -13,7 +13,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::output::{Format, complain, report, terminal_width, written};
 use crate::lab::isolate::{IsolateError, Terminal, Way};
-use crate::lab::preflight::{Facts, Finding, sufficient};
+use crate::lab::preflight::{Facts, Finding, refused, sufficient};
 use crate::run::outer::{Next, Outer};
 use crate::run::wire::{Answer, Request};
 
@@ -102,10 +102,15 @@ pub fn explain_findings(outer: &Outer, findings: &[Finding]) -> bool {
     true
 }
 
-/// Whether the host is to blame for a lab that could not be built. Then it is said on stderr what it lacks and what helps.
+/// Whether the host is to blame for a lab that could not be built: it lacks what all of them need. What it lacks is said on
+/// stderr, and what helps; also where only some scenarios need it, since this one may.
 pub fn host_lacks_something(outer: &mut Outer) -> bool {
     let findings = examine(outer);
-    explain_findings(outer, &findings)
+    let lacks = explain_findings(outer, &findings);
+    if !lacks && refused(&findings) {
+        tell(&with_inner(outer, &findings));
+    }
+    lacks
 }
 
 /// The kernel's release, as `uname -r` prints it.

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-pub use facility::{Facility, Finding, State, sufficient};
+pub use facility::{Facility, Finding, State, refused, sufficient};
 pub use facts::Facts;
 
 use crate::nft::loss::Course;

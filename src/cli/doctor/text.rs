@@ -86,7 +86,8 @@ impl Diagnosis {
     }
 
     fn write(&self, out: &mut String, width: usize) -> std::fmt::Result {
-        writeln!(out, "natlab {} on {}", self.natlab, self.host())?;
+        let host = wrapped(&format!("natlab {} on {}", self.natlab, self.host()), width).join("\n  ");
+        writeln!(out, "{host}")?;
         match (self.runs, self.way) {
             (true, Some(way)) => writeln!(out, "scenarios run here ({})", way.describe())?,
             _ => writeln!(out, "scenarios cannot run here")?,
@@ -100,9 +101,13 @@ impl Diagnosis {
         let titles = self.findings.iter().map(|t| t.title.len()).max().unwrap_or(0);
         for t in self.findings.iter().filter(|t| t.finding.state != State::Untried) {
             let state = t.finding.state;
-            writeln!(out, "  {:<8} {:titles$}  {}", state.word(), t.title, t.finding.detail)?;
+            let mut detail = wrapped(&t.finding.detail, width.saturating_sub(titles + 13));
             if state != State::Ok {
-                writeln!(out, "  {:8} {:titles$}  needed for: {}", "", "", t.needed_for)?;
+                detail.extend(wrapped(&format!("needed for: {}", t.needed_for), width.saturating_sub(titles + 13)));
+            }
+            for (place, line) in detail.iter().enumerate() {
+                let (word, title) = if place == 0 { (state.word(), t.title) } else { ("", "") };
+                writeln!(out, "  {word:<8} {title:titles$}  {line}")?;
             }
         }
         let untried: Vec<&str> =
@@ -184,6 +189,18 @@ mod tests {
         );
         assert_eq!(text.matches("\n  ok ").count(), Facility::ALL.len());
         assert!(!text.contains("helps"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_short_lines() {
+        let long = "a detail that is much longer than what is left of the line, word after word";
+        let facts = Facts { container: Some("podman".to_owned()), ..facts() };
+        let finding = |f| Finding { facility: f, state: State::Missing, detail: long.into() };
+        let findings: Vec<Finding> = Facility::ALL.into_iter().map(finding).collect();
+        let text = Diagnosis::new(facts, Some(Way::UserNamespace), &[], &findings, "/opt/natlab").text(80);
+        let found = text.split("\nwhat helps").next().unwrap();
+        assert!(found.lines().all(|l| l.chars().count() <= 80), "{found}");
+        assert!(text.matches("needed for:").count() >= Facility::ALL.len(), "{text}");
     }
 
     #[test]

@@ -239,6 +239,11 @@ pub fn sufficient(findings: &[Finding]) -> bool {
     !findings.is_empty() && findings.iter().all(fine)
 }
 
+/// Whether something was refused that only some scenarios need, or all.
+pub fn refused(findings: &[Finding]) -> bool {
+    findings.iter().any(|f| f.state == State::Missing)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -261,8 +266,10 @@ mod tests {
     fn what_only_some_scenarios_need_does_not_stop_the_others() {
         assert!(sufficient(&all(|_| State::Ok)));
         for one in [Facility::Bridges, Facility::Rejection, Facility::Untracked, Facility::LossUp, Facility::LossDown] {
-            assert!(sufficient(&all(|f| if f == one { State::Missing } else { State::Ok })), "{one:?}");
+            let without = all(|f| if f == one { State::Missing } else { State::Ok });
+            assert!(sufficient(&without) && refused(&without), "{one:?}");
         }
+        assert!(!refused(&all(|f| if f == Facility::Bridges { State::Limited } else { State::Ok })));
         assert!(!sufficient(&all(|f| if f == Facility::Nat { State::Missing } else { State::Ok })));
         assert!(!sufficient(&all(|f| if f == Facility::Packets { State::Untried } else { State::Ok })));
         assert!(!sufficient(&[]), "nothing was tried");
